@@ -1,0 +1,69 @@
+"""The charts of a run: which outputs are drawn, with which history and sources."""
+
+import numpy as np
+import xarray as xr
+
+from sim.figures import Panel, Series, fan, headline, render
+
+__all__ = ["charts"]
+
+SOURCES = (
+    "company filings and results (capital expenditure, NVIDIA data centre, Broadcom AI); five broker and press "
+    "reports 2024-25; price and revenue inputs by Epoch AI, CC BY; beliefs and judgements as cited in priors/. "
+    "Not investment advice"
+)
+LEAD = "nvidia"
+
+
+def charts(tree: xr.DataTree) -> dict[str, bytes]:
+    """File name -> contents of the fan charts of a run, PNG and SVG, each naming the commit it was made from."""
+    source = f"run {tree.attrs.get('run', '-')}, commit {tree.attrs.get('commit', '-')}"
+    sources = f"{SOURCES}. chipcast {source.split(', commit', maxsplit=1)[0]}"
+    as_of = str(tree.attrs["as_of"])
+    quarter = tree["prior_predictive/quarter"].to_dataset()
+    h100e = _by_quarter(quarter["h100e"])
+    revenue = _by_quarter(quarter["revenue"])
+    reported = _by_quarter(tree["observed_data"].to_dataset()["reported_line"])
+    lead = LEAD if LEAD in h100e["supplier"].values else str(h100e["supplier"].values[0])
+    history = reported.sel(reported_supplier=lead) if lead in reported["reported_supplier"].values else None
+    shipped = [
+        Series("All suppliers", None, h100e.sel(supplier="total")),
+        Series("NVIDIA", None, h100e.sel(supplier=lead)),
+    ]
+    earned = Series("", history, _ahead(revenue.sel(supplier=lead), history))
+    shipments_title = "AI accelerators shipped per quarter, in H100 equivalents"
+    revenue_title = "NVIDIA data-centre revenue per calendar quarter"
+    figures = {
+        "shipments": fan(
+            None, h100e.sel(supplier="total"), title=shipments_title, unit="M H100e", as_of=as_of, sources=sources
+        ),
+        "revenue": fan(history, earned.quantiles, title=revenue_title, unit="bn USD", as_of=as_of, sources=sources),
+        "headline": headline(
+            [
+                Panel(shipments_title, "M H100e, log scale", as_of, shipped, "log"),
+                Panel(revenue_title, "bn USD", as_of, [earned]),
+            ],
+            title=f"AI compute to {str(h100e['time'].values[-1])[:4]}: {tree.attrs['scenario']}",
+            sources=sources,
+        ),
+    }
+    return {
+        f"{name}.{kind}": render(figure, kind, source=source)
+        for name, figure in figures.items()
+        for kind in ("png", "svg")
+    }
+
+
+def _by_quarter(data: xr.DataArray) -> xr.DataArray:
+    """The same data with quarters named ``2026Q1`` instead of dated by their last day."""
+    days = data["time"].values.astype("datetime64[M]")
+    names = [f"{str(day)[:4]}Q{(int(str(day)[5:7]) + 2) // 3}" for day in days]
+    return data.load().assign_coords(time=np.array(names, dtype=object))
+
+
+def _ahead(quantiles: xr.DataArray, history: xr.DataArray | None) -> xr.DataArray:
+    """Quantiles after the last reported quarter."""
+    if history is None:
+        return quantiles
+    known = history.dropna("time").sizes["time"]
+    return quantiles.isel(time=slice(known, None))

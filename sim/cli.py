@@ -1,0 +1,205 @@
+"""The command line: each command is one call of the package and a way of showing what it gave."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="AI-compute hardware forecast forward, with honest uncertainty.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder that holds runs.")]
+RUNS = Path("runs")
+
+
+def main() -> NoReturn:
+    """Run the command line; an error of ours is one message and its exit code, without a traceback."""
+    from sim.errors import ChipcastError
+
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(args=arguments, prog_name="chipcast")
+    except ChipcastError as error:
+        if debug:
+            raise
+        print(f"chipcast: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("chipcast: interrupted; nothing was published, run the same command again", file=sys.stderr)
+        raise SystemExit(130) from None
+    raise SystemExit(0)
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="base, or your own folder or file of priors over it.")] = "base",
+    draws: Annotated[int, typer.Option(help="Number of draws.")] = 100_000,
+    seed: Annotated[str, typer.Option(help="Seed, a whole number of any size.")] = "0",
+    as_of: Annotated[str | None, typer.Option(help="Date whose knowledge is used, e.g. 2026-02-28.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="One value, e.g. price.b200.p90=50.")] = None,
+    out: Out = RUNS,
+    keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Store every draw, not only the summary.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again even if this run is finished.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Forecast shipments and supplier revenue as distributions, print the headline table and store the run."""
+    from rich.console import Console
+
+    from sim import charts, forecast, headline, store
+
+    began = time.perf_counter()
+    world = forecast.load(scenario, as_of=as_of, overrides=_overrides(set_ or []))
+    tree = _with_progress(
+        draws,
+        lambda progress: forecast.run(
+            world, draws=draws, seed=_seed(seed), out=out, keep_draws=keep_draws, fresh=fresh, progress=progress
+        ),
+    )
+    folder = out / str(tree.attrs["run"])
+    for name, contents in charts.charts(tree).items():
+        store.write_report(folder, name, contents)
+    rows = headline.rows(tree)
+    seconds = time.perf_counter() - began
+    if as_json:
+        print(json.dumps(rows, allow_nan=False))
+        print(f"{folder}  {seconds:.1f} s", file=sys.stderr)
+        return
+    console = Console()
+    console.print(headline.table(rows, str(tree.attrs["as_of"])))
+    console.print(
+        f"{tree.attrs['draws']:,} draws, seed {tree.attrs['seed']}, as of {tree.attrs['as_of']}.", highlight=False
+    )
+    console.print(f"Run: {folder}", highlight=False, soft_wrap=True)
+    console.print(f"Charts: {folder / 'report' / 'headline.png'} and beside it", highlight=False, soft_wrap=True)
+    console.print(f"Took {seconds:.1f} s.", highlight=False)
+
+
+@app.command()
+def replicate(as_json: Json = False) -> None:
+    """Compute the five reports' published figures with the model's own functions; exit 1 if one fails."""
+    from rich.console import Console
+
+    from sim import replicate as reports
+
+    rows = reports.replicate()
+    if as_json:
+        print(json.dumps(reports.as_json(rows), ensure_ascii=False, allow_nan=False))
+    else:
+        Console().print(reports.table(rows))
+    if reports.count(rows)["fails"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder for the tables; the run's report folder if not given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run's summary as CSV, one table a variable."""
+    from sim import forecast, store
+
+    tree = forecast.open_(run)
+    written = store.to_csv(tree, to or run / "report" / "csv")
+    if as_json:
+        print(json.dumps([str(path) for path in written]))
+    else:
+        print(f"{len(written)} tables in {to or run / 'report' / 'csv'}")
+
+
+@app.command()
+def validate(
+    path: Annotated[str, typer.Argument(help="base, or your own folder or file of priors.")] = "base",
+    as_json: Json = False,
+) -> None:
+    """Check a book of priors without running it."""
+    from sim.book.load import validate as check
+
+    book = check(path)
+    sizes = {
+        "priors": len(book.priors),
+        **{axis: len(book.axes[axis]) for axis in ("buyer", "supplier", "chip", "pair")},
+    }
+    if as_json:
+        print(json.dumps({"name": book.name, "as_of": book.as_of.isoformat(), "sha256": book.digest, **sizes}))
+    else:
+        counts = ", ".join(f"{size} {name}" for name, size in sizes.items())
+        print(f"{book.name}: valid, as of {book.as_of}; {counts}; sha256 {book.digest[:12]}")
+
+
+@app.command("list")
+def list_(out: Out = RUNS, as_json: Json = False) -> None:
+    """List the runs in a folder; damaged ones say so."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from sim import store
+
+    found = store.list_runs(out)
+    if as_json:
+        print(json.dumps(found, allow_nan=False))
+        return
+    if not found:
+        print(f"no runs in {out}")
+        return
+    table = Table(box=None)
+    columns = list(dict.fromkeys(key for entry in found for key in entry))
+    for column in columns:
+        table.add_column(column)
+    for entry in found:
+        table.add_row(*("" if entry.get(column) is None else str(entry[column]) for column in columns))
+    Console().print(table)
+
+
+def _seed(text: str) -> int:
+    from sim.errors import BookError
+
+    if not text.removeprefix("-").isdecimal() or len(text) > 4000:
+        raise BookError("run-seed", f"--seed {text[:40]!r} is not a whole number", remedy="for example --seed 7")
+    return int(text)
+
+
+def _overrides(settings: list[str]) -> dict[str, object]:
+    """``path=value`` settings by path; the loader reads the values. BookError: one without a path or a value."""
+    from sim.errors import BookError
+
+    overrides: dict[str, object] = {}
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        if not (path and equals and value):
+            raise BookError(
+                "set-form", f"--set {setting!r} is no path=value", remedy="for example --set price.b200.p90=50"
+            )
+        if path in overrides:
+            raise BookError("set-twice", f"--set {path} is given twice", remedy="keep one")
+        overrides[path] = value
+    return overrides
+
+
+def _with_progress(total: int, work: Any) -> Any:
+    """Do the work with a progress bar, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("compiling", total=total)
+
+        def progress(done: int) -> None:
+            bar.update(task, completed=done, description="summarising" if done >= total else "simulating")
+
+        return work(progress)

@@ -1,0 +1,277 @@
+"""Every random number as a pure function of (seed, stream, draw, element), and the values of priors made from it.
+
+A stream is named; its 64-bit key is taken from SHA-256(seed, stream, high word of the draw's index), and threefry2x32
+at the counter (low word of the draw's index, element) gives 32 bits. So draw i of a stream is the same for any number
+of draws, in any block, beside any other streams and in any order of them. Bits become a standard normal score, the
+scores of some streams are correlated, and each family turns its scores into values (``Family.from_normal``).
+
+``plan`` does once on the host what depends on the priors; ``normals`` and ``values`` are traced into a program
+that takes keys and parameters at run time: new numbers never recompile it, only another ``Layout`` does.
+"""
+
+import hashlib
+import itertools
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Float64, UInt32
+
+from sim.distributions import Distribution, Family, Fixed
+
+__all__ = ["Entry", "Layout", "Numbers", "Plan", "bits", "keys", "normals", "plan", "scores", "values", "words"]
+
+WORD = 32
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+"""Left rotations of threefry2x32, by turns for four rounds each (Salmon et al. 2011, Random123)."""
+PARITY = 0x1BD11BDA
+"""Constant of threefry's third key word."""
+FOURS = 5
+"""Groups of four rounds: 20 rounds in all, the published default."""
+
+# Wichura 1988, algorithm AS 241, PPND7: Phi^-1 to about 1e-7 for tails above exp(-25); lowest power first.
+CENTRE = 0.425
+CENTRE_OFFSET = 0.180625
+CENTRE_OVER = (3.3871327179, 50.434271938, 159.29113202, 59.109374720)
+CENTRE_UNDER = (1.0, 17.895169469, 78.757757664, 67.187563600)
+TAIL_OFFSET = 1.6
+TAIL_OVER = (1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103)
+TAIL_UNDER = (1.0, 0.73700164250, 0.12021132975)
+
+NOT_A_CORRELATION = -1e-8
+"""Eigenvalues of a correlation matrix below this are no rounding."""
+
+
+class Entry(NamedTuple):
+    """One number of each draw: the stream it is drawn from, its place in that stream and its distribution."""
+
+    stream: str
+    element: int
+    distribution: Distribution
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The static part of a plan. Rows are entries in the order of work: copula, other random ones, fixed ones."""
+
+    groups: tuple[tuple[type[Family], int], ...]
+    """Runs of rows of one family: the family and how many."""
+    members: int
+    """How many of the first rows are in the copula."""
+    order: tuple[int, ...]
+    """The row of each entry."""
+
+
+class Numbers(NamedTuple):
+    """The numbers of a plan, passed to the program at run time."""
+
+    elements: UInt32[np.ndarray, " variate"]
+    params: tuple[Float64[np.ndarray, "_ _"], ...]
+    """For each group, ``params()`` of its rows side by side [param, row]."""
+    root: Float64[np.ndarray, "member member"]
+    """Symmetric square root of the correlation matrix of the copula's scores."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a sequence of entries is drawn; ``streams`` names the stream of each variate (row that is not fixed)."""
+
+    layout: Layout
+    numbers: Numbers
+    streams: tuple[str, ...]
+
+
+def plan(
+    entries: Sequence[Entry],
+    correlated: Sequence[str] = (),
+    rank_correlation: Float[np.ndarray, "member member"] | None = None,
+) -> Plan:
+    """Arrange entries for drawing; ``rank_correlation`` is Spearman's, between the streams named in ``correlated``.
+
+    ValueError: an entry given twice, an element that is no 32-bit word, a correlated stream that is missing,
+    fixed or of several elements, a matrix that is no correlation matrix.
+    """
+    _check_entries(entries)
+    names = sorted(correlated)
+    _check_members(entries, names)
+    rank = {name: place for place, name in enumerate(names)}
+    families = list(dict.fromkeys(type(entry.distribution) for entry in entries))
+
+    def place(i: int) -> tuple[bool, bool, int]:
+        stream, _, distribution = entries[i]
+        member = stream in rank
+        family = type(distribution)
+        return family is Fixed, not member, rank[stream] if member else families.index(family)
+
+    rows = sorted(range(len(entries)), key=place)
+    runs = [list(run) for _, run in itertools.groupby(rows, key=lambda i: type(entries[i].distribution))]
+    variates = [entries[i] for i in rows if not isinstance(entries[i].distribution, Fixed)]
+    params = {distribution: distribution.params() for distribution in {entry.distribution for entry in entries}}
+    numbers = Numbers(
+        elements=np.array([entry.element for entry in variates], dtype=np.uint32),
+        params=tuple(np.array([params[entries[i].distribution] for i in run]).T for run in runs),
+        root=_root(correlated, rank_correlation),
+    )
+    layout = Layout(
+        groups=tuple((type(entries[run[0]].distribution), len(run)) for run in runs),
+        members=len(names),
+        order=tuple(np.argsort(rows).tolist()),
+    )
+    return Plan(layout, numbers, tuple(entry.stream for entry in variates))
+
+
+def _check_entries(entries: Sequence[Entry]) -> None:
+    seen: set[tuple[str, int]] = set()
+    for stream, element, _ in entries:
+        if (stream, element) in seen:
+            raise ValueError(f"element {element} of stream {stream!r} is given twice; name its streams apart")
+        if not 0 <= element < 1 << WORD:
+            raise ValueError(f"element {element} of stream {stream!r} must lie between 0 and 2^{WORD} - 1")
+        seen.add((stream, element))
+
+
+def _check_members(entries: Sequence[Entry], names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"a stream is correlated twice in {', '.join(names)}; name each once")
+    for name in names:
+        found = [entry for entry in entries if entry.stream == name]
+        if len(found) != 1:
+            raise ValueError(f"correlated stream {name!r} must have one element, it has {len(found)}")
+        if isinstance(found[0].distribution, Fixed):
+            raise ValueError(f"correlated stream {name!r} is fixed; leave it out of the correlations or widen it")
+
+
+def _root(
+    correlated: Sequence[str], rank_correlation: Float[np.ndarray, "member member"] | None
+) -> Float64[np.ndarray, "member member"]:
+    """Symmetric square root of the scores' correlations 2 sin(pi rho / 6), in the order of the sorted names.
+
+    It exists for singular matrices too, depends on no order, and leaves each score as near to itself as can be.
+    """
+    size = len(correlated)
+    given = np.eye(size) if rank_correlation is None else np.asarray(rank_correlation, dtype=np.float64)
+    if given.shape != (size, size) or not (np.array_equal(given, given.T) and np.all(np.diag(given) == 1)):
+        raise ValueError(f"rank_correlation must be a symmetric {size} x {size} matrix with ones on its diagonal")
+    if not np.all(np.abs(given) <= 1):
+        raise ValueError("rank correlations must lie between -1 and 1")
+    order = np.argsort(np.array(correlated, dtype=np.str_), kind="stable")
+    pearson = 2 * np.sin(np.pi / 6 * given[np.ix_(order, order)])
+    eigenvalues, vectors = np.linalg.eigh(pearson)
+    if np.any(eigenvalues < NOT_A_CORRELATION):
+        raise ValueError(
+            f"no normal scores have these rank correlations of {', '.join(correlated)} together (smallest eigenvalue "
+            f"{eigenvalues.min():.3g}); bring the largest ones closer to 0"
+        )
+    root: Float64[np.ndarray, "member member"] = (vectors * np.sqrt(np.maximum(eigenvalues, 0))) @ vectors.T
+    return root
+
+
+def words(first: int, n: int) -> tuple[int, np.uint32]:
+    """Split the index of a block's first draw into its high and low words. ValueError if the block crosses 2^32."""
+    high, low = first >> WORD, first & ((1 << WORD) - 1)
+    if first < 0 or low + n > 1 << WORD:
+        raise ValueError(f"draws {first} to {first + n - 1} are no block: its high word must be one number above 0")
+    return high, np.uint32(low)
+
+
+def keys(streams: Sequence[str], seed: int, high: int = 0) -> UInt32[np.ndarray, "variate 2"]:
+    """Keys of streams: the first 8 bytes of SHA-256 over seed, name and the high word of the draw's index.
+
+    The seed may be any integer; each part is preceded by its length, so that no two triples share their bytes.
+    """
+    prefix = _framed(_integer_bytes(operator.index(seed)))
+    suffix = _framed(_integer_bytes(high))
+    digests = [hashlib.sha256(prefix + _framed(stream.encode()) + suffix).digest() for stream in streams]
+    return np.frombuffer(b"".join(digest[:8] for digest in digests), dtype="<u4").astype(np.uint32).reshape(-1, 2)
+
+
+def _integer_bytes(number: int) -> bytes:
+    """Two's complement, least byte first, as short as the sign allows."""
+    return number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True)
+
+
+def _framed(part: bytes) -> bytes:
+    return len(part).to_bytes(8, "little") + part
+
+
+def _threefry(
+    key: tuple[UInt32[Array, "*#shape"], UInt32[Array, "*#shape"]],
+    counter: tuple[UInt32[Array, "*#shape"], UInt32[Array, "*#shape"]],
+) -> tuple[UInt32[Array, "*shape"], UInt32[Array, "*shape"]]:
+    """Threefry2x32 with 20 rounds, unrolled: plain uint32 operations that fuse with what follows."""
+    schedule = (*key, key[0] ^ key[1] ^ jnp.uint32(PARITY))
+    x, y = counter[0] + schedule[0], counter[1] + schedule[1]
+    for four in range(FOURS):
+        for turn in ROTATIONS[four % 2]:
+            x = x + y
+            y = x ^ ((y << jnp.uint32(turn)) | (y >> jnp.uint32(WORD - turn)))
+        x = x + schedule[(four + 1) % 3]
+        y = y + schedule[(four + 2) % 3] + jnp.uint32(four + 1)
+    return x, y
+
+
+def bits(
+    keys: UInt32[Array, "variate 2"], elements: UInt32[Array, " variate"], first: UInt32[Array, ""], n: int
+) -> UInt32[Array, "variate draw"]:
+    """32 random bits of each variate for the n draws whose index has the low words first, first + 1, ..."""
+    draw = first + jnp.arange(n, dtype=jnp.uint32)
+    word, _ = _threefry((keys[:, :1], keys[:, 1:]), (draw[None, :], elements[:, None]))
+    return word
+
+
+def _horner(x: Float[Array, "*shape"], coefficients: Sequence[float]) -> Float[Array, "*shape"]:
+    total = jnp.full_like(x, coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        total = total * x + coefficient
+    return total
+
+
+def scores(bits: UInt32[Array, "*shape"], dtype: Any = jnp.float32) -> Float[Array, "*shape"]:
+    """Phi^-1((bits + 1/2) / 2^32), increasing in the bits, to 1e-6 in float32 from -6.34 to 6.34.
+
+    The probability is kept as the nearer tail, so that both tails have the full relative precision.
+    """
+    upper = bits >> jnp.uint32(WORD - 1) == 1
+    count = jnp.where(upper, ~bits, bits).astype(jnp.int32)
+    unit = 0.5**WORD
+    tail = (count.astype(dtype) + 0.5) * unit
+    inner = ((jnp.int32(2 ** (WORD - 1) - 1) - count).astype(dtype) + 0.5) * unit
+    near = CENTRE_OFFSET - inner * inner
+    far = jnp.sqrt(-jnp.log(tail)) - TAIL_OFFSET
+    central = inner <= CENTRE
+    over = jnp.where(central, inner * _horner(near, CENTRE_OVER), _horner(far, TAIL_OVER))
+    size = over / jnp.where(central, _horner(near, CENTRE_UNDER), _horner(far, TAIL_UNDER))
+    return jnp.where(upper, size, -size)
+
+
+def normals(
+    keys: UInt32[Array, "variate 2"],
+    elements: UInt32[Array, " variate"],
+    first: UInt32[Array, ""],
+    n: int,
+    dtype: Any = jnp.float32,
+) -> Float[Array, "variate draw"]:
+    """Independent standard normal scores of a block: ``scores`` of ``bits``."""
+    return scores(bits(keys, elements, first, n), dtype)
+
+
+def values(layout: Layout, numbers: Numbers, z: Float[Array, "variate draw"]) -> Float[Array, "entry draw"]:
+    """Values of the entries, in their order and in the precision of the independent scores z."""
+    z = _correlate(jnp.asarray(numbers.root, z.dtype), z)
+    blocks, start = [], 0
+    for (family, size), params in zip(layout.groups, numbers.params, strict=True):
+        rows = jnp.zeros((size, z.shape[1]), z.dtype) if family is Fixed else z[start : start + size]
+        blocks.append(family.from_normal(rows, jnp.asarray(params, z.dtype)))
+        start += size
+    return jnp.concatenate(blocks)[np.array(layout.order)]
+
+
+def _correlate(root: Float[Array, "member member"], z: Float[Array, "variate draw"]) -> Float[Array, "variate draw"]:
+    """First rows become ``root @ rows``, as a chain of additions: it fuses and its order is fixed."""
+    size = len(root)
+    mixed = sum((root[:, j, None] * z[j] for j in range(1, size)), start=root[:, :1] * z[0]) if size else z[:0]
+    return jnp.concatenate([mixed, z[size:]])

@@ -1,0 +1,165 @@
+"""A run from a book to a stored summary: everything the command line does is one call here."""
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from sim import label, reduce, simulate, store, world
+from sim.book.load import load as load_book
+from sim.errors import BookError, IntegrityError
+from sim.world import World
+
+__all__ = ["SAMPLER", "load", "open_", "run"]
+
+SAMPLER = "mc"
+PART = 8 * simulate.BLOCK
+"""Kept draws in one part of a store."""
+
+Progress = Callable[[int], None]
+
+
+def load(
+    name: str | Path = "base",
+    *,
+    as_of: date | str | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> World:
+    """The world of a book: ``base``, or the path of your own folder or file of priors over it.
+
+    ``overrides`` sets single values by path, in the unit of the book's file: ``{"price.b200.p90": 50}``.
+    BookError: what is wrong in a file, with line and column. RefusedError: a date before the first book.
+    """
+    return world.build(load_book(name, as_of=as_of, overrides=overrides))
+
+
+def run(
+    world: World,
+    *,
+    draws: int = 100_000,
+    seed: int = 0,
+    out: str | Path | None = None,
+    keep_draws: bool = False,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Simulate and summarise; with ``out`` also store the run there and give it as opened from the store.
+
+    The same question has the same run folder: asked again with as many draws, the finished run is opened, unless
+    ``fresh``. ``progress`` is called with the number of draws done. RefusedError: too many draws for this machine,
+    or a folder that is not ours.
+    """
+    if not isinstance(draws, int) or draws < 2:
+        raise BookError("run-draws", f"draws must be a whole number of 2 or more, not {draws!r}", remedy="try 100000")
+    config = run_config(world, seed)
+    if out is not None and not fresh and (found := _finished(Path(out), config, draws, keep_draws)) is not None:
+        return found
+    reduce.fits(world, draws)
+    _cache_programs()
+    began = time.perf_counter()
+    parts: list[tuple[int, int, xr.Dataset]] = []
+    kept = parts if keep_draws else None
+    summed = reduce.statistics(_cells(world, seed, draws, progress, kept), draws)
+    tree = label.summary_tree(world, summed, _attrs(world, config, draws, seed))
+    tree.attrs["seconds"] = round(time.perf_counter() - began, 3)
+    if out is None:
+        return tree
+    path = store.publish(Path(out), {"config": config, **_provenance()}, tree, parts, draws=draws)
+    return store.open_run(path)
+
+
+def open_(path: str | Path) -> xr.DataTree:
+    """A stored run, opened lazily. IntegrityError: it is damaged, incomplete or not a run."""
+    return store.open_run(Path(path))
+
+
+def run_config(world: World, seed: int) -> dict[str, Any]:
+    """What makes a run's numbers, but the number of draws: two runs with equal configs give equal draws."""
+    return {
+        "book": world.book.digest,
+        "name": world.book.name,
+        "as_of": world.book.as_of.isoformat(),
+        "history": _record_digest(world),
+        "seed": str(seed),
+        "sampler": SAMPLER,
+        "stream_version": simulate.STREAM_VERSION,
+        "block": simulate.BLOCK,
+        "dtype": "float32",
+    }
+
+
+def _record_digest(world: World) -> str:
+    """SHA-256 over the arrays of the record, so that a corrected history file is another question."""
+    record = world.record
+    arrays = [record.capex, record.capex_growth, record.line, record.attach, record.cover, record.guidance.target]
+    arrays += [array for fiscal in record.fiscal for array in (fiscal.known, fiscal.weights)]
+    digest = hashlib.sha256(str(record.handover).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _cells(
+    world: World, seed: int, draws: int, progress: Progress | None, kept: list[tuple[int, int, xr.Dataset]] | None
+) -> Iterator[reduce.Cells]:
+    """Cells of each block in turn; kept draws are gathered into parts on the way."""
+    waiting: list[reduce.Cells] = []
+    first = 0
+    for block in simulate.blocks(world, seed, 0, draws):
+        cells = reduce.block_cells(world, block)
+        done = min(block.first + simulate.BLOCK, draws)
+        if kept is not None:
+            waiting.append(cells)
+            if done - first >= PART or done == draws:
+                whole = {key: np.concatenate([each[key] for each in waiting], axis=-1) for key in cells}
+                kept.append((first, done - 1, label.draws_dataset(world, first, whole)))
+                waiting, first = [], done
+        if progress is not None:
+            progress(done)
+        yield cells
+
+
+def _finished(out: Path, config: dict[str, Any], draws: int, keep_draws: bool) -> xr.DataTree | None:
+    """The stored run of the same question, if it has as many draws and, where asked, kept them."""
+    folder = out / store.run_id(config)
+    if not (folder / "COMMIT.json").exists():
+        return None
+    try:
+        commit = store.read_commit(folder)
+        enough = commit.draws.done == draws and (bool(commit.parts) or not keep_draws)
+        return store.open_run(folder) if enough else None
+    except IntegrityError:
+        return None
+
+
+def _attrs(world: World, config: dict[str, Any], draws: int, seed: int) -> dict[str, Any]:
+    return {
+        "title": f"chipcast {world.book.name}",
+        "scenario": world.book.name,
+        "as_of": config["as_of"],
+        "draws": draws,
+        "seed": str(seed),
+        "sampler": SAMPLER,
+        "stream_version": simulate.STREAM_VERSION,
+        "book_sha256": world.book.digest,
+        "notice": "A model's distributions, not investment advice. History includes data of Epoch AI, CC BY.",
+    }
+
+
+def _provenance() -> dict[str, Any]:
+    return {"device": jax.devices()[0].platform, "machine": platform.machine()}
+
+
+def _cache_programs() -> None:
+    """Compiled programs outlive the process, in the user's cache folder unless JAX is told another."""
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(home / "chipcast" / "programs"))

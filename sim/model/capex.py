@@ -1,0 +1,90 @@
+"""Spending: capital expenditure, the guided year, and the share that reaches suppliers (equations 1 and 3)."""
+
+import jax.numpy as jnp
+from jax.nn import sigmoid
+from jaxtyping import Array, Bool, Float
+
+from sim.model.constants import NEWTON_STEPS, QUARTERS, SHARE_GUARD
+
+__all__ = ["accelerator_share", "guided_growth", "led", "logit", "quarter_growth", "share_step"]
+
+
+def logit(share: Float[Array, "*axis"]) -> Float[Array, "*axis"]:
+    """Log odds of a share, kept off 0 and 1 by the guard [1]."""
+    inside = jnp.clip(share, SHARE_GUARD, 1 - SHARE_GUARD)
+    return jnp.log(inside) - jnp.log1p(-inside)
+
+
+def quarter_growth(
+    drift: Float[Array, "*draw"],
+    own_drift: Float[Array, "buyer *draw"],
+    common_sd: Float[Array, "*draw"],
+    common_shock: Float[Array, "*draw"],
+    own_sd: Float[Array, "buyer *draw"],
+    own_shock: Float[Array, "buyer *draw"],
+    timing: Float[Array, "*draw"],
+) -> Float[Array, "buyer *draw"]:
+    """Log growth of spending in one quarter [1] (equation 1).
+
+        growth = (drift + own_drift) / 4 + (common_sd * common_shock + own_sd * own_shock) * timing
+
+    Drifts a year, shocks of the calendar year, of which the part ``timing`` falls in this quarter.
+    """
+    return (drift + own_drift) / QUARTERS + (common_sd * common_shock + own_sd * own_shock) * timing
+
+
+def guided_growth(
+    last: Float[Array, "buyer *draw"], target: Float[Array, "buyer *draw"], open_quarters: Bool[Array, "4 buyer #draw"]
+) -> Float[Array, "buyer *draw"]:
+    """The one log growth a quarter that brings the open quarters of the guided year to the target [1] (equation 1).
+
+        sum_i last * exp(i * growth) = target,  i = 1 .. number of open quarters
+
+    Money in bn USD; ``target`` is guidance times bridge and beat less what the year already reported. Newton's method
+    on the log of the sum, which is convex: a few steps reach float32 precision. Zero where no quarter is open.
+    """
+    counts = jnp.stack([jnp.full_like(last, i + 1) for i in range(len(open_quarters))])
+    is_open = jnp.broadcast_to(open_quarters, counts.shape)
+    goal = jnp.log(jnp.maximum(target / last, SHARE_GUARD))
+    growth = jnp.zeros_like(last)
+    for _ in range(NEWTON_STEPS):
+        terms = jnp.where(is_open, jnp.exp(counts * growth), 0)
+        level = sum((terms[i] for i in range(1, len(terms))), start=terms[0])
+        slope = sum((counts[i] * terms[i] for i in range(1, len(terms))), start=terms[0])
+        growth = jnp.where(level > 0, growth - (jnp.log(jnp.maximum(level, SHARE_GUARD)) - goal) * level / slope, 0)
+    return growth
+
+
+def led(
+    now: Float[Array, "buyer *draw"],
+    before: Float[Array, "buyer *draw"],
+    earlier: Float[Array, "buyer *draw"],
+    lead: Float[Array, "*draw"],
+) -> Float[Array, "buyer *draw"]:
+    """Spending ``lead`` quarters ago, between 0 and 2, interpolated between quarters, in the unit given (equation 3)."""
+    weight_now = jnp.maximum(1 - lead, 0)
+    weight_earlier = jnp.maximum(lead - 1, 0)
+    return weight_now * now + (1 - weight_now - weight_earlier) * before + weight_earlier * earlier
+
+
+def share_step(
+    now: Float[Array, "buyer *draw"],
+    later: Float[Array, "buyer *draw"],
+    quarters_ahead: Float[Array, ""],
+    walk_sd: Float[Array, "*draw"],
+    walk: Float[Array, "buyer *draw"],
+) -> Float[Array, "buyer *draw"]:
+    """Change in one quarter of the log odds of the AI share of capex [1] (equation 3).
+
+        step = (logit(later) - logit(now)) / quarters_ahead + walk_sd * walk / 4
+
+    ``later`` is the believed share at the horizon, ``quarters_ahead`` quarters after the hand-over.
+    """
+    return (logit(later) - logit(now)) / quarters_ahead + walk_sd * walk / QUARTERS
+
+
+def accelerator_share(
+    start: Float[Array, "buyer *draw"], change: Float[Array, "buyer *draw"]
+) -> Float[Array, "buyer *draw"]:
+    """Supplier revenue bought over capex [1]: the draw's own log odds at the hand-over and their change (equation 3)."""
+    return sigmoid(start + change)

@@ -1,0 +1,156 @@
+"""Every write of the store, one small function each: nothing else under ``sim`` changes a run's files.
+
+Each step calls :func:`before`, so that a test can fail, or kill, the n-th operation of a publish. A failing system
+call becomes one of our errors with the remedy.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
+
+__all__ = ["before", "locked", "make_folder", "move", "replace", "staging", "sync_folder", "sync_tree", "write"]
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def before(operation: str, path: Path) -> None:
+    """Do nothing; a test puts its failure here."""
+
+
+def failure(operation: str, path: Path, error: OSError) -> ChipcastError:
+    """Make the error of ours that says what the system refused, and the next step."""
+    place = Place(str(path))
+    if error.errno in FULL:
+        return RefusedError(
+            "store-full", f"no space left to {operation} it", place=place, remedy="free disk space and run again"
+        )
+    if error.errno in FORBIDDEN:
+        return RefusedError(
+            "store-unwritable", f"not allowed to {operation} it", place=place, remedy="choose a writable --out folder"
+        )
+    problem = f"could not {operation} it ({error.strerror or error})"
+    if error.errno == errno.EIO:
+        return IntegrityError("store-io", problem, place=place, remedy="check the disk and run again")
+    return RefusedError("store-unusable", problem, place=place, remedy="choose another --out folder")
+
+
+@contextmanager
+def attempt(operation: str, path: Path) -> Iterator[None]:
+    """One operation: announced first, and a system error turned into ours."""
+    try:
+        before(operation, path)
+        yield
+    except OSError as error:
+        raise failure(operation, path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents; one that exists is left as it is."""
+    with attempt("make", path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def write(path: Path, data: bytes | memoryview) -> None:
+    """Write a new file and wait until its bytes are on the disk. An existing file is never touched."""
+    with attempt("create", path):
+        handle = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "wb", 0)
+    with handle:
+        with attempt("write", path):
+            rest = memoryview(data).cast("B")
+            while rest:
+                rest = rest[handle.write(rest) :]
+        with attempt("sync", path):
+            os.fsync(handle.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until a folder's list of names is on the disk."""
+    with attempt("sync", path):
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sync_tree(path: Path) -> None:
+    """Sync a folder and all folders under it, innermost first."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        sync_folder(Path(folder))
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file over its target, or a folder to a free name, and sync the folder it came to."""
+    with attempt("move", target):
+        os.replace(source, target)
+    sync_folder(target.parent)
+
+
+def replace(path: Path, data: bytes | memoryview) -> None:
+    """Write a file whole: a temporary file beside it, then a rename; readers see the old or the new one."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        write(temporary, data)
+        move(temporary, path)
+    except ChipcastError:
+        discard(temporary)
+        raise
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a folder of ours if it can be removed; what is left behind is never read."""
+    with suppress(ChipcastError), attempt("remove", path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """Make a fresh folder under ``out`` to build in, on the same file system; it is gone afterwards."""
+    path = out / ".staging" / uuid.uuid4().hex
+    make_folder(path)
+    try:
+        yield path
+    finally:
+        discard(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; the kernel frees it when its holder dies. A second holder is refused, naming the first."""
+    with attempt("lock", path):
+        handle = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+")
+    with handle:
+        with attempt("lock", path):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise busy(path, handle.read(1000)) from error
+            handle.truncate(0)
+            json.dump({"pid": os.getpid(), "host": socket.gethostname()}, handle)
+            handle.flush()
+        yield
+
+
+def busy(path: Path, holder: str) -> RefusedError:
+    """Make the refusal that names who holds the lock, as far as the lock file says."""
+    try:
+        who = json.loads(holder)
+        name = f"process {who['pid']} on {who['host']}"
+    except (ValueError, TypeError, KeyError):
+        name = "another process"
+    return RefusedError(
+        "store-busy", f"{name} is writing this run", place=Place(str(path)), remedy="wait until it ends, or stop it"
+    )

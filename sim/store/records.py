@@ -1,0 +1,198 @@
+"""What the store's JSON files say: manifests, commits and run records, and the hashes that tie them together."""
+
+import hashlib
+import json
+import re
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "Commit",
+    "Draws",
+    "File",
+    "Group",
+    "Manifest",
+    "Part",
+    "canonical",
+    "read",
+    "run_id",
+    "sha256",
+]
+
+FORMAT_VERSION = 1
+MANIFEST = ".MANIFEST.json"  # beside the group: inside, it makes every reader of Zarr warn of a stray file
+PACKAGES = ("chipcast", "jax", "jaxlib", "numpy", "xarray", "zarr")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in one spelling: sorted keys, no white space, UTF-8. Raises ``ValueError`` on NaN or infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def run_id(config: dict[str, Any]) -> str:
+    """Identity of the question a run answers: the first 12 characters of the hash of its canonical config.
+
+    The number of draws is no part of the config: more draws extend the same run.
+    """
+    return sha256(canonical(config))[:12]
+
+
+def check_name(name: str) -> str:
+    """Give the name back if it may name a run's folder: lower-case letters, digits and hyphens only."""
+    if not NAME.fullmatch(name):
+        raise RefusedError(
+            "store-bad-name", f"{name[:80]!r} is no run id", remedy="a run id has only a-z, 0-9 and hyphens"
+        )
+    return name
+
+
+def run_record(run: dict[str, Any]) -> dict[str, Any]:
+    """Make what ``run.json`` says: the caller's record, the config's hash and id, and the versions in use."""
+    config = run["config"]
+    made = {"versions": versions(), "config_sha256": sha256(canonical(config)), "id": run_id(config)}
+    return {"format_version": FORMAT_VERSION, **made, **run}
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a run's numbers pass through, without importing them."""
+    found = {"python": python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+class Record(BaseModel):
+    """A frozen record that takes no key it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def dump(self) -> bytes:
+        """Write the record as canonical JSON."""
+        return canonical(self.model_dump())
+
+
+class File(Record):
+    """Size [bytes] and hash of one file."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(Record):
+    """All files of one Zarr group, the run it belongs to and, for a part, the draws it holds."""
+
+    format_version: int = FORMAT_VERSION
+    run: str
+    first: int | None = None
+    last: int | None = None
+    files: dict[str, File]
+
+
+class Group(Record):
+    """A committed Zarr group: hash of its manifest, and of its root metadata, which tells the folder itself apart."""
+
+    manifest: str
+    root: str
+
+
+class Part(Group):
+    """A committed block of draws, both ends included."""
+
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Folder of the part, relative to the run's."""
+        return f"parts/{self.first}-{self.last}"
+
+    def overlaps(self, other: "Part") -> bool:
+        """Whether two blocks share a draw."""
+        return self.first <= other.last and other.first <= self.last
+
+
+class Draws(Record):
+    """Draws that the summary holds, and draws that were asked for."""
+
+    done: int
+    total: int
+
+
+class Commit(Record):
+    """One published generation of a run; what it does not name does not exist.
+
+    ``run`` is the hash of ``run.json``, ``hash`` that of all other fields.
+    """
+
+    format_version: int = FORMAT_VERSION
+    id: str
+    created: str
+    draws: Draws
+    run: str
+    summary: Group
+    parts: list[Part] = Field(default_factory=list)
+    hash: str = ""
+
+    def own_hash(self) -> str:
+        """Hash of every field but the hash itself."""
+        return sha256(canonical(self.model_dump(exclude={"hash"})))
+
+    def sealed(self) -> Self:
+        """Fill in the hash."""
+        return self.model_copy(update={"hash": self.own_hash()})
+
+    def groups(self) -> dict[str, Group]:
+        """Name the Zarr groups of the generation by path, relative to the run's folder."""
+        return {"summary": self.summary, **{part.name: part for part in self.parts}}
+
+    def members(self) -> dict[str, str]:
+        """Everything the generation consists of: path relative to the run's folder -> hash."""
+        folders = {name: group.root for name, group in self.groups().items()}
+        manifests = {name + MANIFEST: group.manifest for name, group in self.groups().items()}
+        return {**folders, **manifests, "run.json": self.run}
+
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+def read(kind: type[Kind], path: Path) -> Kind:
+    """Read a record. Raises ``IntegrityError`` for one that is damaged, ``RefusedError`` for one of a newer format."""
+    place = Place(str(path))
+    try:
+        data = json.loads(path.read_bytes())
+        found = data["format_version"]
+        if isinstance(found, int) and found > FORMAT_VERSION:
+            raise newer(found, place)
+        return kind.model_validate(data)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
+        raise damaged(f"{kind.__name__.lower()} cannot be read ({type(error).__name__})", place) from error
+
+
+def newer(found: int, place: Place) -> ChipcastError:
+    """Make the refusal of a store that a later chipcast wrote."""
+    problem = f"written in format {found}, and this chipcast reads up to format {FORMAT_VERSION}"
+    return RefusedError("store-newer-format", problem, place=place, remedy="upgrade chipcast to open it")
+
+
+def damaged(problem: str, place: Place) -> IntegrityError:
+    """Make the error for a store that is not as it was published."""
+    return IntegrityError("store-damaged", problem, place=place, remedy="run the same command with --fresh")

@@ -1,0 +1,303 @@
+"""Families: what an analyst asked for comes back, draws agree with SciPy, impossible requests are refused."""
+
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from scipy import special, stats
+
+from sim import draws
+from sim.distributions import (
+    Beta,
+    Distribution,
+    Fixed,
+    LogNormal,
+    Normal,
+    Pert,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
+
+ANY = TypeAdapter(Distribution)
+ALPHA = 1e-6  # each statistical check; keys are fixed and nothing is tried twice
+DRAWS = 1 << 17
+SCORE_REACH = 6.3
+
+
+def make(family, **fields):
+    return ANY.validate_python({"family": family, **fields})
+
+
+CASES = [
+    make("uniform", lower=0, upper=1),
+    make("uniform", lower=-3, upper=1e4),
+    make("normal", mean=-2, sd=0.1),
+    make("normal", p10=1, p90=4),
+    make("lognormal", p50=3, sigma=2),
+    make("lognormal", p05=22e3, p95=34e3),
+    make("lognormal", p10=-1, p50=0, p90=3),
+    make("lognormal", p05=1, p50=2, p95=3.01),
+    make("truncated_normal", lower=0, mean=0, sd=1),
+    make("truncated_normal", lower=5, mean=0, sd=1),
+    make("truncated_normal", upper=-20, mean=0, sd=1),
+    make("truncated_normal", lower=-1, upper=2, mean=0, sd=30),
+    make("truncated_normal", lower=-100, upper=0.5, mean=0, sd=1),
+    make("triangular", min=0, mode=0, max=1),
+    make("triangular", min=-1, mode=0.5, max=2),
+    make("triangular", min=0, mode=1, max=1),
+    make("pert", min=0, mode=0, max=1),
+    make("pert", min=2, mode=3, max=10),
+    make("beta", a=0.2, b=0.2),
+    make("beta", a=0.5, b=3),
+    make("beta", a=2000, b=3),
+    make("beta", mean=30, sd=5, upper=100),
+    make("student_t", df=1, location=0, scale=1),
+    make("student_t", df=3, p05=1, p95=2),
+    make("student_t", df=1e5, location=5, scale=2),
+]
+NAMES = [f"{case.family}-{place}" for place, case in enumerate(CASES)]
+each_case = pytest.mark.parametrize("case", CASES, ids=NAMES)
+
+
+def oracle(case):
+    """The same distribution in SciPy, built from what the case says of itself."""
+    if isinstance(case, Beta | Pert):
+        low, high = case._window()
+        return stats.beta(*case.natural, low, high - low)
+    if isinstance(case, LogNormal):
+        median, scale, sigma = case.natural
+        return stats.lognorm(sigma, median - scale, scale)
+    if isinstance(case, Triangular):
+        width = case.max - case.min
+        return stats.triang((case.mode - case.min) / width, case.min, width)
+    if isinstance(case, TruncatedNormal):
+        return case._cut(*case.natural)
+    if isinstance(case, Uniform):
+        return stats.uniform(case.lower, case.upper - case.lower)
+    return (stats.norm if isinstance(case, Normal) else stats.t)(*case.natural)
+
+
+def reference(case, z):
+    """Quantiles at scores in float64, each tail computed from its own side."""
+    tail, known = special.ndtr(-np.abs(z)), oracle(case)
+    if not isinstance(case, Beta | Pert):
+        return np.where(z < 0, known.ppf(tail), known.isf(tail))
+    a, b = case.natural  # scipy.stats.beta.ppf is off by orders of magnitude at some tails, its cdf is not
+    low, high = case._window()
+    left, right = bisected(tail, a, b), bisected(tail, b, a)
+    return np.where(z < 0, low + (high - low) * left, high - (high - low) * right)
+
+
+def bisected(tail, a, b):
+    """Quantiles of a beta at small probabilities, by halving an interval of the logit."""
+    below, above = np.full(np.shape(tail), -700.0), np.full(np.shape(tail), 40.0)
+    for _ in range(60):
+        middle = (below + above) / 2
+        small = special.betainc(a, b, special.expit(middle)) < tail
+        below, above = np.where(small, middle, below), np.where(small, above, middle)
+    return special.expit(middle)
+
+
+def evaluate(case, z):
+    """``from_normal`` on its own, in float32."""
+    params = jnp.asarray(np.array(case.params()), jnp.float32)
+    return np.asarray(jax.jit(case.from_normal)(jnp.asarray(z, jnp.float32), params)).astype(np.float64)
+
+
+@each_case
+def test_from_normal__agrees_with_scipy_at_every_score(case):
+    z = np.linspace(-SCORE_REACH, SCORE_REACH, 4001).astype(np.float32)
+    got, expected = evaluate(case, z), reference(case, z.astype(np.float64))
+    spread = case.quantile(0.75) - case.quantile(0.25)
+    around_zero = np.abs(expected) < spread / 10 if expected[0] < 0 < expected[-1] else np.zeros(len(got), bool)
+    error = np.abs(got - expected) / np.where(around_zero, spread, np.maximum(np.abs(expected), 1e-30))
+    assert error.max() < 1.5e-5
+
+
+@each_case
+def test_from_normal__never_decreases(case):
+    z = np.linspace(-SCORE_REACH, SCORE_REACH, 4001)
+    got = evaluate(case, z)
+    assert np.all(np.diff(got) >= 0)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Draws of every case, from one plan, in float64 for the tests."""
+    arranged = draws.plan([draws.Entry(name, 0, case) for name, case in zip(NAMES, CASES, strict=True)])
+    keys = draws.keys(arranged.streams, seed=20260228)
+
+    @jax.jit
+    def block(keys, numbers, first):
+        return draws.values(arranged.layout, numbers, draws.normals(keys, numbers.elements, first, DRAWS))
+
+    found = np.asarray(block(keys, arranged.numbers, np.uint32(0))).astype(np.float64)
+    return dict(zip(CASES, found, strict=True))
+
+
+@each_case
+def test_draws__follow_their_family(case, samples):
+    """KS sees 0.5 % of probability anywhere; the counts a factor 3 in the tails; the moments 1 % of the sd."""
+    sample = np.sort(samples[case])
+    rounding = np.spacing(np.abs(sample).astype(np.float32)).astype(np.float64)
+    earlier, later = (oracle(case).cdf(sample + side * rounding) for side in (-1, 1))
+    steps = np.arange(DRAWS + 1) / DRAWS
+    distance = max(np.max(steps[1:] - later), np.max(earlier - steps[:-1]))
+    assert stats.kstwobign.sf(distance * np.sqrt(DRAWS)) > ALPHA
+    for level in (1e-4, 1e-3, 0.01, 0.05, 0.25, 0.5):
+        below, above = reference(case, np.array([special.ndtri(level), -special.ndtri(level)]))
+        for edge, count in ((below, np.sum(sample <= below)), (above, np.sum(sample >= above))):
+            if np.float32(edge) == sample[-1]:
+                continue  # a quantile nearer to a bound other than 0 than float32 can tell
+            assert stats.binomtest(int(count), DRAWS, level).pvalue > ALPHA / 12
+
+
+@each_case
+def test_draws__have_the_mean_sd_support_and_distinct_values(case, samples):
+    sample = samples[case]
+    z = np.linspace(-8, 8, 16001)
+    weight = stats.norm.pdf(z) * (z[1] - z[0])
+    low, high = reference(case, np.array([-SCORE_REACH - 0.1, SCORE_REACH + 0.1]))
+    slack = 1e-6 * max(abs(low), abs(high))
+    assert low - slack <= sample.min()
+    assert sample.max() <= high + slack
+    assert len(np.unique(sample)) > DRAWS / 30
+    if (case.family == "student_t" and case.df < 10) or (case.family == "lognormal" and case.natural[2] > 1):
+        return  # no moments, or moments that a sample of this size does not show
+    quantiles = reference(case, z)
+    mean = np.sum(weight * quantiles)
+    variance, fourth = (np.sum(weight * (quantiles - mean) ** power) for power in (2, 4))
+    critical = -special.ndtri(ALPHA / 2)
+    assert abs(sample.mean() - mean) < critical * np.sqrt(variance / DRAWS) + 1e-6 * abs(mean)
+    assert abs(sample.var() - variance) < critical * np.sqrt((fourth - variance**2) / DRAWS) + 1e-3 * variance
+
+
+numbers = st.floats(-1e3, 1e3)
+widths = st.floats(1e-2, 1e3)
+levels = st.sampled_from([("p05", "p95"), ("p10", "p90")])
+LEVELS = {"p05": 0.05, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p95": 0.95}
+hypothesis = settings(max_examples=25, derandomize=True, deadline=None, database=None)
+
+
+def check_elicited(case, asked):
+    spread = max(asked.values()) - min(asked.values())
+    for name, value in asked.items():
+        assert case.quantile(LEVELS[name]) == pytest.approx(value, abs=1e-6 * spread, rel=1e-9)
+
+
+@hypothesis
+@given(levels, numbers, widths, st.floats(0.05, 0.45))
+def test_elicitation__returns_the_quantiles_asked(pair, low, width, skew):
+    high = low + width
+    outer = dict(zip(pair, (low, high), strict=True))
+    for family, extra in (("normal", {}), ("student_t", {"df": 4})):
+        check_elicited(make(family, **extra, **outer), outer)
+    three = {pair[0]: low, "p50": low + skew * width, pair[1]: high}
+    check_elicited(make("lognormal", **three), three)
+    positive = dict(zip(pair, (width, width + abs(low) + 1e-2), strict=True))
+    check_elicited(make("lognormal", **positive), positive)
+
+
+@hypothesis
+@given(levels, st.floats(0.02, 0.9), st.floats(0.05, 0.95))
+def test_elicitation__beta_returns_the_quantiles_asked(pair, low, share):
+    high = low + share * (0.98 - low)
+    asked = dict(zip(pair, (low, high), strict=True))
+    check_elicited(make("beta", **asked), asked)
+
+
+@hypothesis
+@given(levels, st.floats(-1, 4), st.floats(-0.5, 1.5))
+def test_elicitation__truncated_normal_returns_the_quantiles_asked(pair, mean, log_sd):
+    cut = stats.truncnorm(-mean / np.exp(log_sd), np.inf, mean, np.exp(log_sd))
+    asked = {name: float(cut.ppf(LEVELS[name])) for name in pair}
+    check_elicited(make("truncated_normal", lower=0, **asked), asked)
+
+
+@hypothesis
+@given(st.floats(0.05, 0.95), st.floats(0.01, 0.7), numbers, widths)
+def test_elicitation__beta_has_the_mean_and_sd_asked(mean, share, lower, width):
+    sd = share * np.sqrt(mean * (1 - mean))
+    case = make("beta", mean=lower + mean * width, sd=sd * width, lower=lower, upper=lower + width)
+    assert stats.beta(*case.natural).mean() == pytest.approx(mean, rel=1e-6, abs=1e-6)
+    assert stats.beta(*case.natural).std() == pytest.approx(sd, rel=1e-6)
+
+
+@hypothesis
+@given(st.floats(0, 1), numbers, widths)
+def test_pert__has_the_mean_of_its_definition(share, low, width):
+    case = make("pert", min=low, mode=low + share * width, max=low + width)
+    assert oracle(case).mean() == pytest.approx((case.min + 4 * case.mode + case.max) / 6, abs=1e-9 * width, rel=1e-9)
+
+
+@each_case
+def test_scaled__is_the_same_distribution_in_another_unit(case):
+    u = np.array([0.01, 0.3, 0.5, 0.8, 0.99])
+    scaled = case.scaled(1e-3)
+    assert type(scaled) is type(case)
+    np.testing.assert_allclose(scaled.ppf(u), case.ppf(u) * 1e-3, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, np.inf, np.nan])
+def test_scaled__refuses_a_factor_that_is_no_unit(factor):
+    with pytest.raises(ValueError, match="factor must be positive"):
+        CASES[0].scaled(factor)
+
+
+REFUSED = [
+    ({"family": "normal"}, "got nothing; give exactly one of: mean"),
+    ({"family": "normal", "mean": 1, "p05": 1}, r"got mean \+ p05"),
+    ({"family": "normal", "mean": 1, "sd": 0}, "sd must be positive, got 0"),
+    ({"family": "normal", "p05": 3, "p95": 1}, "quantiles must increase, got p05 = 3, p95 = 1"),
+    ({"family": "normal", "p05": 1, "p95": 1}, "family: fixed"),
+    ({"family": "normal", "p05": 1, "p50": 2.5, "p95": 3}, "p50 = 2, not 2.5; drop p50, or use lognormal"),
+    ({"family": "lognormal", "p05": -1, "p95": 3}, "is positive, got -1; use normal"),
+    ({"family": "lognormal", "p50": 1, "sigma": -1}, "sigma must be positive"),
+    ({"family": "lognormal", "p10": 1, "p50": 2, "p90": 3}, "leans to the right"),
+    ({"family": "lognormal", "p10": 1, "p50": 2.5, "p90": 3}, "pert, beta or triangular"),
+    ({"family": "uniform", "lower": 1, "upper": 1}, "lower and upper must increase"),
+    ({"family": "triangular", "min": 0, "mode": 2, "max": 1}, "mode must lie between min and max"),
+    ({"family": "pert", "min": 1, "mode": 1, "max": 1}, "min and max must increase"),
+    ({"family": "beta", "a": 0, "b": 1}, "at least 0.05"),
+    ({"family": "beta", "mean": 0.2, "sd": 0.5}, "must be below 0.4"),
+    ({"family": "beta", "mean": 1.2, "sd": 0.1}, "mean = 1.2 must lie between lower = 0 and upper = 1"),
+    ({"family": "beta", "p05": 0.1, "p95": 1}, "p95 = 1 must lie between"),
+    ({"family": "truncated_normal", "mean": 0, "sd": 1}, "give lower, upper or both"),
+    ({"family": "truncated_normal", "lower": 0, "p05": 0, "p95": 1}, "p05 = 0 must lie between lower = 0"),
+    ({"family": "truncated_normal", "lower": 0, "p05": 0.01, "p95": 1}, "too wide or too skewed"),
+    ({"family": "truncated_normal", "lower": 0, "upper": 1, "p05": 0.01, "p95": 0.99}, "too wide or too skewed"),
+    ({"family": "student_t", "df": 0, "location": 0, "scale": 1}, "df must be at least 1, got 0"),
+    ({"family": "student_t", "df": 3, "location": 0, "scale": 0}, "scale must be positive"),
+    ({"family": "fixed", "value": True}, "valid number"),
+    ({"family": "fixed", "value": "1"}, "valid number"),
+    ({"family": "fixed", "value": float("nan")}, "finite number"),
+    ({"family": "fixed", "value": 1, "sd": 2}, "Extra inputs"),
+    ({"family": "gamma"}, "gamma"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), REFUSED)
+def test_distribution__refuses_with_the_values_and_the_remedy(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        ANY.validate_python(fields)
+
+
+def test_distribution__is_frozen_hashable_and_survives_json():
+    for case in [*CASES, Fixed(family="fixed", value=3)]:
+        assert hash(case) == hash(ANY.validate_json(ANY.dump_json(case)))
+        assert ANY.validate_json(ANY.dump_json(case)) == case
+        with pytest.raises(ValidationError, match="frozen"):
+            case.family = "normal"
+
+
+def test_distribution__every_family_has_a_case_and_a_fixed_number_of_params():
+    union, _ = get_args(Distribution)
+    assert {type(case) for case in CASES} | {Fixed} == set(get_args(union))
+    for family in get_args(union):
+        assert len({len(case.params()) for case in CASES if type(case) is family}) <= 1
