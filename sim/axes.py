@@ -18,7 +18,7 @@ class Input(NamedTuple):
 
 
 class Output(NamedTuple):
-    """A quantity the model gives: its dims, unit, full name and how quarters make a year (``sum``, ``last``, ``mean``)."""
+    """A quantity the model gives: its dims, unit, name and how quarters make a year (``sum``, ``last``, ``ratio``)."""
 
     dims: tuple[str, ...]
     unit: str

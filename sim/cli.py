@@ -1,6 +1,7 @@
 """The command line: each command is one call of the package and a way of showing what it gave."""
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,12 +21,14 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds runs.")]
 RUNS = Path("runs")
+INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Run the command line; an error of ours is one message and its exit code, without a traceback."""
     from sim.errors import ChipcastError
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -35,9 +38,15 @@ def main() -> NoReturn:
             raise
         print(f"chipcast: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print("chipcast: interrupted; nothing was published, run the same command again", file=sys.stderr)
-        raise SystemExit(130) from None
+    except OSError as error:
+        if debug:
+            raise
+        print(f"chipcast: {error}; choose another path", file=sys.stderr)
+        raise SystemExit(2) from None
+    except SystemExit as end:  # typer's way to end, also after Ctrl-C
+        if end.code == INTERRUPTED:
+            print("chipcast: interrupted; nothing was published, run the same command again", file=sys.stderr)
+        raise
     raise SystemExit(0)
 
 
@@ -80,9 +89,7 @@ def run(
     console.print(
         f"{tree.attrs['draws']:,} draws, seed {tree.attrs['seed']}, as of {tree.attrs['as_of']}.", highlight=False
     )
-    console.print(f"Run: {folder}", highlight=False, soft_wrap=True)
-    console.print(f"Charts: {folder / 'report' / 'headline.png'} and beside it", highlight=False, soft_wrap=True)
-    console.print(f"Took {seconds:.1f} s.", highlight=False)
+    print(f"Run: {folder}\nCharts: {folder / 'report' / 'headline.png'} and beside it\nTook {seconds:.1f} s.")
 
 
 @app.command()
@@ -144,6 +151,7 @@ def validate(
 def list_(out: Out = RUNS, as_json: Json = False) -> None:
     """List the runs in a folder; damaged ones say so."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from sim import store
@@ -160,7 +168,7 @@ def list_(out: Out = RUNS, as_json: Json = False) -> None:
     for column in columns:
         table.add_column(column)
     for entry in found:
-        table.add_row(*("" if entry.get(column) is None else str(entry[column]) for column in columns))
+        table.add_row(*("" if entry.get(column) is None else escape(str(entry[column])) for column in columns))
     Console().print(table)
 
 

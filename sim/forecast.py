@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -15,7 +16,7 @@ import xarray as xr
 
 from sim import label, reduce, simulate, store, world
 from sim.book.load import load as load_book
-from sim.errors import BookError, IntegrityError
+from sim.errors import BookError, IntegrityError, RefusedError
 from sim.world import World
 
 __all__ = ["SAMPLER", "load", "open_", "run"]
@@ -23,6 +24,8 @@ __all__ = ["SAMPLER", "load", "open_", "run"]
 SAMPLER = "mc"
 PART = 8 * simulate.BLOCK
 """Kept draws in one part of a store."""
+DISK_PART = 0.9
+"""Part of the free disk that kept draws may take."""
 
 Progress = Callable[[int], None]
 
@@ -62,16 +65,15 @@ def run(
     config = run_config(world, seed)
     if out is not None and not fresh and (found := _finished(Path(out), config, draws, keep_draws)) is not None:
         return found
-    reduce.fits(world, draws)
+    reduce.fits(world, draws, copies=2 if keep_draws else 1)
     _cache_programs()
     began = time.perf_counter()
-    parts: list[tuple[int, int, xr.Dataset]] = []
-    kept = parts if keep_draws else None
-    summed = reduce.statistics(_cells(world, seed, draws, progress, kept), draws)
+    summed = reduce.statistics(_cells(world, seed, draws, progress), draws)
     tree = label.summary_tree(world, summed, _attrs(world, config, draws, seed))
     tree.attrs["seconds"] = round(time.perf_counter() - began, 3)
     if out is None:
         return tree
+    parts = _parts(world, seed, draws) if keep_draws else ()
     path = store.publish(Path(out), {"config": config, **_provenance()}, tree, parts, draws=draws)
     return store.open_run(path)
 
@@ -85,7 +87,7 @@ def run_config(world: World, seed: int) -> dict[str, Any]:
     """What makes a run's numbers, but the number of draws: two runs with equal configs give equal draws."""
     return {
         "book": world.book.digest,
-        "name": world.book.name,
+        "scenario": world.book.name,
         "as_of": world.book.as_of.isoformat(),
         "history": _record_digest(world),
         "seed": str(seed),
@@ -107,24 +109,31 @@ def _record_digest(world: World) -> str:
     return digest.hexdigest()
 
 
-def _cells(
-    world: World, seed: int, draws: int, progress: Progress | None, kept: list[tuple[int, int, xr.Dataset]] | None
-) -> Iterator[reduce.Cells]:
-    """Cells of each block in turn; kept draws are gathered into parts on the way."""
-    waiting: list[reduce.Cells] = []
-    first = 0
+def _cells(world: World, seed: int, draws: int, progress: Progress | None) -> Iterator[reduce.Cells]:
+    """Cells of each block in turn."""
     for block in simulate.blocks(world, seed, 0, draws):
-        cells = reduce.block_cells(world, block)
-        done = min(block.first + simulate.BLOCK, draws)
-        if kept is not None:
-            waiting.append(cells)
-            if done - first >= PART or done == draws:
-                whole = {key: np.concatenate([each[key] for each in waiting], axis=-1) for key in cells}
-                kept.append((first, done - 1, label.draws_dataset(world, first, whole)))
-                waiting, first = [], done
+        yield reduce.block_cells(world, block)
         if progress is not None:
-            progress(done)
-        yield cells
+            progress(min(block.first + simulate.BLOCK, draws))
+
+
+def _parts(world: World, seed: int, draws: int) -> Iterator[tuple[int, int, xr.Dataset]]:
+    """Kept draws as (first, last, dataset), simulated once more: draws are made again sooner than held in memory."""
+    for first in range(0, draws, PART):
+        last = min(first + PART, draws)
+        blocks = [reduce.block_cells(world, block) for block in simulate.blocks(world, seed, first, last)]
+        cells = {key: np.concatenate([each[key] for each in blocks], axis=-1) for key in blocks[0]}
+        yield first, last - 1, label.draws_dataset(world, first, cells)
+
+
+def _room_on_disk(world: World, draws: int, out: Path) -> None:
+    """RefusedError if kept draws do not fit on the disk of ``out``, with the largest number that does."""
+    folder = next(parent for parent in (out.absolute(), *out.absolute().parents) if parent.exists())
+    each = 4 * reduce.cells_per_draw(world)
+    most = int(shutil.disk_usage(folder).free * DISK_PART) // each
+    if draws > most:
+        problem = f"keeping {draws:,} draws of {each:,} bytes needs {draws * each / 1e9:.1f} GB of disk"
+        raise RefusedError("run-disk", problem, remedy=f"keep at most {most:,} draws there, or leave out --keep-draws")
 
 
 def _finished(out: Path, config: dict[str, Any], draws: int, keep_draws: bool) -> xr.DataTree | None:

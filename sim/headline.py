@@ -17,14 +17,16 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 A100_PER_H100 = H100_TFLOPS / A100_TFLOPS
 
 LEAD = "nvidia"
-SMALL = 0.02
 """Supplier whose shipments are shown beside the total, where the world has it."""
+SMALL = 0.02
+"""Share of revenue [1] below which a supplier is not shown on a terminal."""
 
 
 def rows(tree: xr.DataTree) -> list[dict[str, Any]]:
     """Rows by calendar year, from the year before the forecast on, and by fiscal year.
 
-    Each has output, ``supplier`` or ``buyer``, period, unit, p05 p25 p50 p75 p95 and mean. A100e are H100e times 989/312.
+    Each has output, ``supplier`` or ``buyer``, period, unit, p05 p25 p50 p75 p95 and mean.
+    A100e are H100e times 989/312.
     """
     return list(_rows(tree))
 

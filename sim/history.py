@@ -6,6 +6,7 @@ date if it was first published by then; a bare month or year means its last day.
 
 import csv
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +44,10 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """All rows of one history file. BookError: another header, a malformed date or number, a key given twice."""
+    """All rows of one history file.
+
+    BookError: another header, another number of cells, a bad date or number, a key twice.
+    """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -52,6 +56,9 @@ def read(path: Path) -> list[Row]:
         rows: dict[str, Row] = {}
         for record in reader:
             place = Place(path.name, reader.line_num)
+            if None in record or None in record.values():
+                problem = f"{record['key'] or 'a row'}: not {len(COLUMNS)} cells"
+                raise BookError("history-cells", problem, place=place, remedy="quote a cell that holds a comma")
             row = _row(record, place)
             if row.key in rows:
                 problem = f"the key {row.key!r} stands twice"
@@ -62,7 +69,7 @@ def read(path: Path) -> list[Row]:
 
 def _row(record: Mapping[str, str], place: Place) -> Row:
     try:
-        return Row(
+        row = Row(
             **{
                 name: record[name]
                 for name in ("key", "entity", "metric", "period", "unit", "source", "source_kind", "note")
@@ -72,6 +79,11 @@ def _row(record: Mapping[str, str], place: Place) -> Row:
             value=float(record["value"]),
             published=_last_day(record["first_published"]),
         )
+        if not math.isfinite(row.value):
+            raise ValueError(f"the value {record['value']!r} is not finite")
+        if row.start and row.end and row.end < row.start:
+            raise ValueError(f"it ends on {row.end}, before it starts on {row.start}")
+        return row
     except ValueError as error:
         problem = f"{record['key'] or 'a row'}: {error}"
         raise BookError("history-value", problem, place=place, remedy="dates are 2026-02-28, numbers plain") from None
@@ -82,8 +94,8 @@ def _last_day(text: str) -> dt.date:
     parts = [int(part) for part in text.split("-")]
     if len(parts) == 3:
         return dt.date(*parts)
-    year, month = (parts[0], 12) if len(parts) == 1 else parts
-    return dt.date(year + month // 12, month % 12 + 1, 1) - ONE_DAY
+    first = dt.date(*parts, *(12, 1)[len(parts) - 1 :])
+    return dt.date(first.year + first.month // 12, first.month % 12 + 1, 1) - ONE_DAY
 
 
 def known_by(rows: Iterable[Row], as_of: dt.date) -> list[Row]:

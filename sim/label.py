@@ -70,7 +70,7 @@ def _period_labels(table: Table) -> list[Any]:
 
 
 def draws_dataset(world: World, first: int, cells: Cells) -> xr.Dataset:
-    """One block of kept draws: every table of the summary before its quantiles, draws first [draw, axis, period]."""
+    """One block of kept draws: every table of the summary before its quantiles, draws last [axis, period, draw]."""
     known = tables(world)
     arrays = {}
     for key, values in cells.items():
@@ -81,12 +81,12 @@ def draws_dataset(world: World, first: int, cells: Cells) -> xr.Dataset:
         if table.output.endswith("growth"):
             attrs["missing_ok"] = 1
         arrays[name] = xr.DataArray(
-            np.moveaxis(values, -1, 0).astype(np.float32),
-            dims=("draw", table.dim, period),
+            values.astype(np.float32),
+            dims=(table.dim, period, "draw"),
             coords={
-                "draw": np.arange(first, first + values.shape[-1]),
                 table.dim: list(table.labels),
                 period: _period_labels(table),
+                "draw": np.arange(first, first + values.shape[-1]),
             },
             attrs=attrs,
         )

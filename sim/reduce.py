@@ -16,7 +16,7 @@ from sim.errors import RefusedError
 from sim.simulate import Block
 from sim.world import World
 
-__all__ = ["LEVELS", "Cells", "Statistics", "Table", "block_cells", "fits", "statistics", "tables"]
+__all__ = ["LEVELS", "Cells", "Statistics", "Table", "block_cells", "cells_per_draw", "fits", "statistics", "tables"]
 
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Probabilities of the quantiles in a summary."""
@@ -76,14 +76,22 @@ def whole_years(world: World) -> tuple[str, ...]:
     return tuple(year for year in world.book.axes["year"] if all(f"{year}Q{n}" in quarters for n in (1, 2, 3, 4)))
 
 
-def fits(world: World, draws: int) -> None:
-    """RefusedError if the cells of so many draws do not fit into memory, with the largest number that does."""
-    cells = sum(len(table.labels) * len(table.periods) for table in tables(world).values())
+def fits(world: World, draws: int, copies: int = 1) -> None:
+    """RefusedError if the cells of so many draws do not fit into memory, with the largest number that does.
+
+    ``copies`` is 2 where draws are kept beside those that are sorted.
+    """
+    cells = copies * sum(len(table.labels) * len(table.periods) for table in tables(world).values())
     room = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_PART)
     most = room // (4 * cells)
     if draws > most:
         problem = f"{draws:,} draws of {cells:,} cells need {draws * cells * 4 / 1e9:.1f} GB of memory"
         raise RefusedError("run-memory", problem, remedy=f"ask for at most {most:,} draws on this machine")
+
+
+def cells_per_draw(world: World) -> int:
+    """Numbers that one draw leaves in a summary's tables."""
+    return sum(len(table.labels) * len(table.periods) for table in tables(world).values())
 
 
 def block_cells(world: World, block: Block) -> Cells:
@@ -158,6 +166,8 @@ def _statistics(values: Float32[np.ndarray, "axis period draw"]) -> Statistics:
     spread = np.sqrt(levels * (1 - levels) / n)
     quantiles = _at_rank(values, levels)
     width = _at_rank(values, np.clip(levels + spread, 0, 1)) - _at_rank(values, np.clip(levels - spread, 0, 1))
+    quantiles[:, np.isnan(mean)] = np.nan  # where some draw has no value there is no distribution
+    width[:, np.isnan(mean)] = np.nan
     return Statistics(
         quantiles=quantiles,
         quantile_error=width / 2,

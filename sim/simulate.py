@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from sim import draws
 from sim.axes import INPUTS
 from sim.model import capex, chips, market, quarter
+from sim.model.constants import OUTLOOK_END, QUARTERS
 from sim.model.structure import Structure
 from sim.world import World
 
@@ -77,11 +78,12 @@ def _forcing(world: World, dtype: Any) -> Forcing:
     """The record as arrays of one precision."""
     record, guidance = world.record, world.record.guidance
     ahead = np.arange(len(record.year)) - record.handover
+    outlook = OUTLOOK_END - record.year[record.handover] - 1 / (2 * QUARTERS)
     known = quarter.Known(
         year=_array(record.year, dtype),
         ahead=_array(ahead > 0, bool),
         quarters_ahead=_array(ahead, dtype),
-        horizon=_array(np.full(len(ahead), max(ahead[-1], 1)), dtype),
+        horizon=_array(np.full(len(ahead), max(QUARTERS * outlook, 1)), dtype),
         progress=_array(np.clip(np.arange(len(ahead)) / record.handover, 0, 1), dtype),
         capex=_array(record.capex, dtype),
         capex_growth=_array(record.capex_growth, dtype),

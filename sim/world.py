@@ -25,6 +25,9 @@ from sim.model.structure import Structure
 __all__ = ["Fiscal", "Guidance", "Record", "World", "build"]
 
 QUARTERS = 4
+WHOLE = ("shock_timing",)
+"""Priors whose labels split a whole."""
+SUM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,22 @@ def build(book: Book, folder: Path | None = None) -> World:
 
     BookError: a buyer or supplier whose history is missing or has gaps.
     """
+    _check_sums(book)
     folder = folder or priors_folder() / "history"
     known = {
         name: history.known_by(history.read(folder / f"{name}.csv"), book.as_of)
         for name in ("capex", "guidance", "revenue")
     }
     return World(book=book, structure=_structure(book), record=_record(book, known))
+
+
+def _check_sums(book: Book) -> None:
+    """BookError unless the medians of each prior that splits a whole add up to it."""
+    for name in WHOLE:
+        total = sum(distribution.quantile(0.5) for distribution in book.priors[name].table.values())
+        if abs(total - 1) > SUM_TOLERANCE:
+            remedy = "let its parts add up to 1"
+            raise BookError("book-sum", f"{name}: the medians add up to {total:g}, not to 1", remedy=remedy)
 
 
 def _element(book: Book, dims: tuple[str, ...], labels: tuple[str, ...]) -> int:

@@ -61,7 +61,7 @@ def led(
     earlier: Float[Array, "buyer *draw"],
     lead: Float[Array, "*draw"],
 ) -> Float[Array, "buyer *draw"]:
-    """Spending ``lead`` quarters ago, between 0 and 2, interpolated between quarters, in the unit given (equation 3)."""
+    """Spending ``lead`` quarters ago, 0 to 2, interpolated between quarters, in the unit given (equation 3)."""
     weight_now = jnp.maximum(1 - lead, 0)
     weight_earlier = jnp.maximum(lead - 1, 0)
     return weight_now * now + (1 - weight_now - weight_earlier) * before + weight_earlier * earlier
@@ -78,7 +78,7 @@ def share_step(
 
         step = (logit(later) - logit(now)) / quarters_ahead + walk_sd * walk / 4
 
-    ``later`` is the believed share at the horizon, ``quarters_ahead`` quarters after the hand-over.
+    ``later`` is the believed share of 2030, whose end is ``quarters_ahead`` quarters after the hand-over.
     """
     return (logit(later) - logit(now)) / quarters_ahead + walk_sd * walk / QUARTERS
 
@@ -86,5 +86,5 @@ def share_step(
 def accelerator_share(
     start: Float[Array, "buyer *draw"], change: Float[Array, "buyer *draw"]
 ) -> Float[Array, "buyer *draw"]:
-    """Supplier revenue bought over capex [1]: the draw's own log odds at the hand-over and their change (equation 3)."""
+    """Supplier revenue bought over capex [1], from its log odds at the hand-over and their change (equation 3)."""
     return sigmoid(start + change)

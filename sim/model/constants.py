@@ -14,6 +14,7 @@ __all__ = [
     "HOURS_PER_DAY",
     "INFERENCE_FLOP",
     "NEWTON_STEPS",
+    "OUTLOOK_END",
     "PRICE_YEAR",
     "QUARTERS",
     "SECONDS_PER_DAY",
@@ -43,11 +44,14 @@ H100_8BIT_TFLOPS: Final = 1_979.0
 PRICE_YEAR: Final = 2022.0
 """First year of the time axis: a chip launched before has its price stated for that year (equation 5)."""
 
+OUTLOOK_END: Final = 2031.0
+"""Date, in decimal years, of the beliefs named ``..._2030``, whatever the time axis: the end of 2030 (equation 3)."""
+
 QUARTERS: Final = 4
 """Quarters in a year."""
 
 STAGES: Final = 4
-"""Stages of an accelerator's life: an Erlang distribution with four has a coefficient of variation of 1/2 (equation 13)."""
+"""Stages of an accelerator's life: an Erlang distribution of four has a variation coefficient of 1/2 (equation 13)."""
 
 NEWTON_STEPS: Final = 8
 """Newton steps for the growth of a guided year: from rest to float32 precision for targets within a factor of 50."""

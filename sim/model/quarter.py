@@ -26,7 +26,7 @@ class Known(NamedTuple):
     year: Float[Array, ""]  # decimal year at mid-quarter
     ahead: Bool[Array, ""]  # after the hand-over
     quarters_ahead: Float[Array, ""]  # quarters since the hand-over, negative before it
-    horizon: Float[Array, ""]  # quarters from the hand-over to the end of the axis
+    horizon: Float[Array, ""]  # quarters from the hand-over to the end of 2030
     progress: Float[Array, ""]  # 0 at the start of the axis, 1 from the hand-over on
     capex: Float[Array, " reported_buyer"]  # bn USD; 0 after the hand-over
     capex_growth: Float[Array, ""]  # of the reported buyers together, over two quarters, against the quarter before
@@ -74,7 +74,7 @@ def place(like: Array, *parts: tuple[tuple[int, ...], Array]) -> Array:
 
 
 def attach_share(structure: Structure, beliefs: Beliefs, known: Known, like: Array) -> Array:
-    """Share of revenue that is not accelerators [1]: reported, then on a straight line to the belief for the horizon.
+    """Share of revenue that is not accelerators [1]: reported, then on a straight line to the belief for 2030.
 
     attach = attach_last + (attach_2030 - attach_last) * quarters_ahead / horizon
     """
@@ -218,10 +218,9 @@ def shipped_to(
 
 
 def share_change(beliefs: Beliefs, known: Known, state: State) -> Float[Array, "capex_buyer *draw"]:
-    """Change of the log odds of the AI share since the hand-over; none before it (equation 3)."""
-    move = capex.share_step(
-        beliefs["ai_share"], beliefs["ai_share_2030"], known.horizon, beliefs["share_walk_sd"], beliefs["share_walk"]
-    )
+    """Change of the log odds of the AI share since the hand-over; none before it, no drift after 2030 (equation 3)."""
+    later = jnp.where(known.quarters_ahead > known.horizon, beliefs["ai_share"], beliefs["ai_share_2030"])
+    move = capex.share_step(beliefs["ai_share"], later, known.horizon, beliefs["share_walk_sd"], beliefs["share_walk"])
     return state.share_change + jnp.where(known.ahead, move, 0)
 
 

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+
+from sim.store import publish
 
 SUPPLIERS = ["nvidia", "amd", "microsoft_maia", "=cmd()|'x'!A1", "Ünïcødé"]
 TIME = ["2026Q1", "2026Q2", "2026Q3", "2026Q4"]
@@ -50,10 +53,14 @@ def tree() -> xr.DataTree:
     return make_tree()
 
 
-@pytest.fixture
-def run() -> dict[str, Any]:
+def make_run() -> dict[str, Any]:
     config = {"scenario": "base", "as_of": "2026-02-28", "book": "ab" * 32, "seed": 0, "sampler": "mc"}
     return {"config": config | {"stream_version": 1}, "device": "cpu", "dtype": "float32"}
+
+
+@pytest.fixture
+def run() -> dict[str, Any]:
+    return make_run()
 
 
 @pytest.fixture
@@ -66,9 +73,14 @@ def trees() -> Callable[..., xr.DataTree]:
     return make_tree
 
 
-@pytest.fixture
-def published(tmp_path: Path, run: dict[str, Any], tree: xr.DataTree) -> Path:
-    """A run of 100 draws, of which 30 are kept in two parts."""
-    from sim.store import publish
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("original") / "runs"
+    return publish(out, make_run(), make_tree(), [make_part(0, 19), make_part(20, 29)], draws=100)
 
-    return publish(tmp_path / "runs", run, tree, [make_part(0, 19), make_part(20, 29)], draws=100)
+
+@pytest.fixture
+def published(tmp_path: Path, original: Path) -> Path:
+    """A run of 100 draws, of which 30 are kept in two parts."""
+    shutil.copytree(original.parent, tmp_path / "runs")
+    return tmp_path / "runs" / original.name
