@@ -111,5 +111,5 @@ DERIVED: dict[str, Output] = {
 }
 """Made from joint draws of the outputs, by year: never from their quantiles."""
 
-QUARTERLY = ("h100e", "revenue")
-"""Outputs whose summary is kept by quarter as well as by year."""
+QUARTERLY = ("units", "h100e", "h100e8", "revenue")
+"""Outputs whose summary is kept by quarter as well as by year, for suppliers with a quarterly record and the total."""

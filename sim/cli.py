@@ -18,6 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+fit_app = typer.Typer(help="Fit a process of the model to its record.", no_args_is_help=True)
+app.add_typer(fit_app, name="fit")
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds runs.")]
 RUNS = Path("runs")
@@ -43,6 +46,12 @@ def main() -> NoReturn:
             raise
         print(f"chipcast: {error}; choose another path", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        print(f"chipcast: internal error, please report it: {kind}: {error}; --debug shows where", file=sys.stderr)
+        raise SystemExit(1) from None
     except SystemExit as end:  # typer's way to end, also after Ctrl-C
         if end.code == INTERRUPTED:
             print("chipcast: interrupted; nothing was published, run the same command again", file=sys.stderr)
@@ -170,6 +179,37 @@ def list_(out: Out = RUNS, as_json: Json = False) -> None:
     for entry in found:
         table.add_row(*("" if entry.get(column) is None else escape(str(entry[column])) for column in columns))
     Console().print(table)
+
+
+@fit_app.command("capex")
+def fit_capex(
+    as_of: Annotated[str, typer.Option(help="Date whose knowledge is used.")] = "2026-02-28",
+    seed: Annotated[int, typer.Option(help="Seed, 0 or above.", min=0)] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder; the shipped priors/fits if not given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit annual capex growth to the record known by a date, check it, and store the posterior."""
+    from sim import fit, history
+    from sim.book.load import priors_folder
+    from sim.book.schema import parse_date
+    from sim.errors import BookError
+
+    try:
+        date = parse_date(as_of)
+    except ValueError as error:
+        raise BookError("fit-date", f"--as-of: {error}", remedy="for example 2026-02-28") from None
+    rows = history.read(priors_folder() / "history" / "capex.csv")
+    path = fit.write(fit.fit(rows, as_of=date, seed=seed), out or priors_folder() / "fits")
+    document = fit.read(path)
+    if as_json:
+        print(json.dumps(document, default=str, allow_nan=False))
+        return
+    for name, values in document["parameters"].items():
+        quantiles = "".join(f"{values[key]:9.3f}" for key in ("p05", "p50", "p95"))
+        print(f"{name:8}{quantiles}   R-hat {values['rhat']:.3f}")
+    for name, values in document["spread_factor"].items():
+        print(f"spread factor, {name}: {values['shrunk']:.2f} (found {values['found']:.2f})")
+    print(f"Fit: {path}")
 
 
 def _seed(text: str) -> int:

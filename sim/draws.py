@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Float64, UInt32
+from scipy.sparse.csgraph import connected_components
 
 from sim.distributions import Distribution, Family, Fixed
 
@@ -62,6 +63,8 @@ class Layout:
     """Runs of rows of one family: the family and how many."""
     members: int
     """How many of the first rows are in the copula."""
+    factors: int
+    """How many variates behind them are common factors, which only the copula reads."""
     order: tuple[int, ...]
     """The row of each entry."""
 
@@ -72,8 +75,8 @@ class Numbers(NamedTuple):
     elements: UInt32[np.ndarray, " variate"]
     params: tuple[Float64[np.ndarray, "_ _"], ...]
     """For each group, ``params()`` of its rows side by side [param, row]."""
-    root: Float64[np.ndarray, "member member"]
-    """Symmetric square root of the correlation matrix of the copula's scores."""
+    root: Float64[np.ndarray, "member source"]
+    """Weights of the copula's scores on independent ones: their own, then the common factors of groups."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +113,22 @@ def plan(
     rows = sorted(range(len(entries)), key=place)
     runs = [list(run) for _, run in itertools.groupby(rows, key=lambda i: type(entries[i].distribution))]
     variates = [entries[i] for i in rows if not isinstance(entries[i].distribution, Fixed)]
+    root, factors = _root(correlated, rank_correlation)
+    drawn = [(entry.stream, entry.element) for entry in variates]
+    drawn[len(names) : len(names)] = [(factor, 0) for factor in factors]
     params = {distribution: distribution.params() for distribution in {entry.distribution for entry in entries}}
     numbers = Numbers(
-        elements=np.array([entry.element for entry in variates], dtype=np.uint32),
+        elements=np.array([element for _, element in drawn], dtype=np.uint32),
         params=tuple(np.array([params[entries[i].distribution] for i in run]).T for run in runs),
-        root=_root(correlated, rank_correlation),
+        root=root,
     )
     layout = Layout(
         groups=tuple((type(entries[run[0]].distribution), len(run)) for run in runs),
         members=len(names),
+        factors=len(factors),
         order=tuple(np.argsort(rows).tolist()),
     )
-    return Plan(layout, numbers, tuple(entry.stream for entry in variates))
+    return Plan(layout, numbers, tuple(stream for stream, _ in drawn))
 
 
 def _check_entries(entries: Sequence[Entry]) -> None:
@@ -147,10 +154,12 @@ def _check_members(entries: Sequence[Entry], names: list[str]) -> None:
 
 def _root(
     correlated: Sequence[str], rank_correlation: Float[np.ndarray, "member member"] | None
-) -> Float64[np.ndarray, "member member"]:
-    """Symmetric square root of the scores' correlations 2 sin(pi rho / 6), in the order of the sorted names.
+) -> tuple[Float64[np.ndarray, "member source"], list[str]]:
+    """Weights [member, source] that give the scores their correlations 2 sin(pi rho / 6), and the factors' streams.
 
-    It exists for singular matrices too, depends on no order, and leaves each score as near to itself as can be.
+    Rows and the first columns are the members sorted by name. Members that are all equally and positively correlated
+    share one factor, so that one more of them leaves the others' numbers alone; any other group of members that hang
+    together is mixed by the symmetric square root of its matrix, which exists for singular ones too.
     """
     size = len(correlated)
     given = np.eye(size) if rank_correlation is None else np.asarray(rank_correlation, dtype=np.float64)
@@ -159,14 +168,48 @@ def _root(
     if not np.all(np.abs(given) <= 1):
         raise ValueError("rank correlations must lie between -1 and 1")
     order = np.argsort(np.array(correlated, dtype=np.str_), kind="stable")
+    names = [correlated[i] for i in order]
     pearson = 2 * np.sin(np.pi / 6 * given[np.ix_(order, order)])
-    eigenvalues, vectors = np.linalg.eigh(pearson)
+    np.fill_diagonal(pearson, 1)
+    own = np.eye(size)
+    columns, factors = [], []
+    for group in _groups(pearson):
+        block = np.ix_(group, group)
+        shared = pearson[group[0], group[-1]]
+        if len(group) > 1 and shared > 0 and np.array_equal(pearson[block], _equal(len(group), shared)):
+            own[block] = np.sqrt(1 - shared) * np.eye(len(group))
+            columns.append(np.where(np.isin(np.arange(size), group), np.sqrt(shared), 0))
+            factors.append(_factor([names[i] for i in group]))
+        else:
+            own[block] = _symmetric_root(pearson[block], [names[i] for i in group])
+    return np.column_stack([own, *columns]), factors
+
+
+def _factor(names: Sequence[str]) -> str:
+    """Stream of a group's common factor: of one prior's labels it keeps its name when a label is added."""
+    priors = dict.fromkeys(name.partition("[")[0] for name in names)
+    return f"{next(iter(priors))}[*]" if len(priors) == 1 else f"copula({', '.join(names)})"
+
+
+def _groups(correlation: Float64[np.ndarray, "member member"]) -> list[list[int]]:
+    """Members that hang together by correlations other than 0, each group in order."""
+    _, group = connected_components(correlation != 0, directed=False)
+    return [np.flatnonzero(group == which).tolist() for which in range(group.max() + 1)] if len(group) else []
+
+
+def _equal(size: int, correlation: float) -> Float64[np.ndarray, "member member"]:
+    return np.where(np.eye(size, dtype=bool), 1.0, correlation)
+
+
+def _symmetric_root(correlation: Float64[np.ndarray, "member member"], names: Sequence[str]) -> np.ndarray:
+    """Symmetric square root. ValueError if no scores have these correlations together."""
+    eigenvalues, vectors = np.linalg.eigh(correlation)
     if np.any(eigenvalues < NOT_A_CORRELATION):
         raise ValueError(
-            f"no normal scores have these rank correlations of {', '.join(correlated)} together (smallest eigenvalue "
+            f"no normal scores have these rank correlations of {', '.join(names)} together (smallest eigenvalue "
             f"{eigenvalues.min():.3g}); bring the largest ones closer to 0"
         )
-    root: Float64[np.ndarray, "member member"] = (vectors * np.sqrt(np.maximum(eigenvalues, 0))) @ vectors.T
+    root: np.ndarray = (vectors * np.sqrt(np.maximum(eigenvalues, 0))) @ vectors.T
     return root
 
 
@@ -270,8 +313,10 @@ def values(layout: Layout, numbers: Numbers, z: Float[Array, "variate draw"]) ->
     return jnp.concatenate(blocks)[np.array(layout.order)]
 
 
-def _correlate(root: Float[Array, "member member"], z: Float[Array, "variate draw"]) -> Float[Array, "variate draw"]:
-    """First rows become ``root @ rows``, as a chain of additions: it fuses and its order is fixed."""
-    size = len(root)
-    mixed = sum((root[:, j, None] * z[j] for j in range(1, size)), start=root[:, :1] * z[0]) if size else z[:0]
-    return jnp.concatenate([mixed, z[size:]])
+def _correlate(root: Float[Array, "member source"], z: Float[Array, "variate draw"]) -> Float[Array, "rest draw"]:
+    """Replace the first rows by ``root @ sources``, as a chain of additions: it fuses and its order is fixed."""
+    members, sources = root.shape
+    if not members:
+        return z
+    mixed = sum((root[:, j, None] * z[j] for j in range(1, sources)), start=root[:, :1] * z[0])
+    return jnp.concatenate([mixed, z[sources:]])

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from sim import label, reduce, simulate, store, world
+from sim.axes import OUTPUTS
 from sim.book.load import load as load_book
 from sim.errors import BookError, IntegrityError, RefusedError
 from sim.world import World
@@ -56,16 +57,22 @@ def run(
 ) -> xr.DataTree:
     """Simulate and summarise; with ``out`` also store the run there and give it as opened from the store.
 
-    The same question has the same run folder: asked again with as many draws, the finished run is opened, unless
-    ``fresh``. ``progress`` is called with the number of draws done. RefusedError: too many draws for this machine,
-    or a folder that is not ours.
+    The same question has the same run folder: asked again with as many draws or fewer, the finished run is opened,
+    unless ``fresh``. ``progress`` is called with the number of draws done. RefusedError: too many draws for this
+    machine, or a folder that is not ours. IntegrityError: a draw is not finite; it is named with its parameters.
     """
     if not isinstance(draws, int) or draws < 2:
         raise BookError("run-draws", f"draws must be a whole number of 2 or more, not {draws!r}", remedy="try 100000")
+    if keep_draws and out is None:
+        raise BookError("run-keep", "draws can only be kept in a stored run", remedy="name a folder with out=")
     config = run_config(world, seed)
     if out is not None and not fresh and (found := _finished(Path(out), config, draws, keep_draws)) is not None:
         return found
-    reduce.fits(world, draws, copies=2 if keep_draws else 1)
+    reduce.fits(world, draws)
+    if out is not None:
+        store.refuse_foreign(Path(out))
+        if keep_draws:
+            _room_on_disk(world, draws, Path(out))
     _cache_programs()
     began = time.perf_counter()
     summed = reduce.statistics(_cells(world, seed, draws, progress), draws)
@@ -74,7 +81,9 @@ def run(
     if out is None:
         return tree
     parts = _parts(world, seed, draws) if keep_draws else ()
-    path = store.publish(Path(out), {"config": config, **_provenance()}, tree, parts, draws=draws)
+    path = store.publish(
+        Path(out), {"config": config, "scenario": world.book.name, **_provenance()}, tree, parts, draws=draws
+    )
     return store.open_run(path)
 
 
@@ -87,7 +96,6 @@ def run_config(world: World, seed: int) -> dict[str, Any]:
     """What makes a run's numbers, but the number of draws: two runs with equal configs give equal draws."""
     return {
         "book": world.book.digest,
-        "scenario": world.book.name,
         "as_of": world.book.as_of.isoformat(),
         "history": _record_digest(world),
         "seed": str(seed),
@@ -112,9 +120,32 @@ def _record_digest(world: World) -> str:
 def _cells(world: World, seed: int, draws: int, progress: Progress | None) -> Iterator[reduce.Cells]:
     """Cells of each block in turn."""
     for block in simulate.blocks(world, seed, 0, draws):
+        _check_finite(world, block)
         yield reduce.block_cells(world, block)
         if progress is not None:
             progress(min(block.first + simulate.BLOCK, draws))
+
+
+def _check_finite(world: World, block: simulate.Block) -> None:
+    """IntegrityError naming output, place, quarter and draw of the first number that is not finite."""
+    for name, flow in block.flows.items():
+        if np.isfinite(flow).all():
+            continue
+        time, row, draw = (int(index[0]) for index in np.nonzero(~np.isfinite(flow)))
+        place = f"{name}[{world.book.axes[OUTPUTS[name].dims[0]][row]}, {world.book.axes['time'][time]}]"
+        drawn = ", ".join(f"{stream} = {value:.6g}" for stream, value in _most_extreme(world, block.values[:, draw]))
+        problem = f"{place} of draw {block.first + draw} is {flow[time, row, draw]}; furthest out in it: {drawn}"
+        raise IntegrityError("run-not-finite", problem, remedy="narrow these priors; nothing was stored")
+
+
+def _most_extreme(world: World, values: np.ndarray, count: int = 5) -> list[tuple[str, float]]:
+    """Streams and values of a draw that lie furthest from their median, in widths of their middle nine tenths."""
+    far = []
+    for entry, value in zip(world.entries, values, strict=True):
+        low, middle, high = (entry.distribution.quantile(p) for p in (0.05, 0.5, 0.95))
+        if high > low:
+            far.append((abs(float(value) - middle) / (high - low), entry.stream, float(value)))
+    return [(stream, value) for _, stream, value in sorted(far, reverse=True)[:count]]
 
 
 def _parts(world: World, seed: int, draws: int) -> Iterator[tuple[int, int, xr.Dataset]]:
@@ -143,7 +174,7 @@ def _finished(out: Path, config: dict[str, Any], draws: int, keep_draws: bool) -
         return None
     try:
         commit = store.read_commit(folder)
-        enough = commit.draws.done == draws and (bool(commit.parts) or not keep_draws)
+        enough = commit.draws.done >= draws and (bool(commit.parts) or not keep_draws)
         return store.open_run(folder) if enough else None
     except IntegrityError:
         return None

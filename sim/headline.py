@@ -43,7 +43,7 @@ def _rows(tree: xr.DataTree) -> Iterator[dict[str, Any]]:
         yield from _output(year, "h100e", "supplier", supplier, "year", ("a100e", A100_PER_H100, "M A100e"))
     for supplier in suppliers:
         yield from _output(year, "revenue", "supplier", supplier, "year")
-    if "prior_predictive/fiscal_year" in tree:
+    if "fiscal_year" in tree["prior_predictive"].children:
         fiscal = tree["prior_predictive/fiscal_year"].to_dataset()
         fiscal = fiscal.sel(fiscal_year=[label for label in fiscal["fiscal_year"].values if str(label)[2:] > first])
         for supplier in fiscal["fiscal_supplier"].values:

@@ -77,14 +77,15 @@ def draws_dataset(world: World, first: int, cells: Cells) -> xr.Dataset:
         table = known[key]
         name = table.output if table.period != "quarter" else f"{table.output}_quarter"
         period = "time" if table.period == "quarter" else table.period
+        dim = f"quarterly_{table.dim}" if table.period == "quarter" else table.dim
         attrs: dict[str, Any] = {"units": ALL[table.output].unit, "long_name": ALL[table.output].long_name}
         if table.output.endswith("growth"):
             attrs["missing_ok"] = 1
         arrays[name] = xr.DataArray(
             values.astype(np.float32),
-            dims=(table.dim, period, "draw"),
+            dims=(dim, period, "draw"),
             coords={
-                table.dim: list(table.labels),
+                dim: list(table.labels),
                 period: _period_labels(table),
                 "draw": np.arange(first, first + values.shape[-1]),
             },
@@ -100,7 +101,8 @@ def _priors(world: World) -> xr.Dataset:
     arrays = {}
     for name, prior in sorted(world.book.priors.items()):
         shape = [len(axes[dim]) for dim in prior.dims]
-        values = np.array([member.ppf(levels) for member in prior.table.values()]).T.reshape(len(levels), *shape)
+        each = {member: member.ppf(levels) for member in dict.fromkeys(prior.table.values())}
+        values = np.array([each[member] for member in prior.table.values()]).T.reshape(len(levels), *shape)
         arrays[name] = xr.DataArray(
             values,
             dims=("quantile", *prior.dims),

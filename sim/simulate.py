@@ -23,7 +23,7 @@ from sim.world import World
 
 __all__ = ["BLOCK", "STREAM_VERSION", "Block", "blocks"]
 
-BLOCK = 2048
+BLOCK = 1024
 """Draws of one call; a part of the stream version, because floats depend on the compiled shape."""
 
 STREAM_VERSION = 1
@@ -66,12 +66,23 @@ def blocks(world: World, seed: int, first: int, last: int, dtype: Any = np.float
     plan = draws.plan(world.entries, streams, correlation)
     forcing = _forcing(world, dtype)
     program = _program(world.structure, plan.layout, tuple(world.shapes.items()), np.dtype(dtype).name)
+    keys = functools.lru_cache(maxsize=1)(functools.partial(draws.keys, plan.streams, seed))
+    waiting = None
     for start in range(first, last, BLOCK):
         high, low = draws.words(start, BLOCK)
-        keys = draws.keys(plan.streams, seed, high)
-        flows, values = jax.device_get(program(keys, plan.numbers, forcing, low))
-        size = min(BLOCK, last - start)
-        yield Block(start, {name: flow[..., :size] for name, flow in flows._asdict().items()}, values[:, :size])
+        begun = program(keys(high), plan.numbers, forcing, low)
+        if waiting is not None:
+            yield _fetched(*waiting, last)
+        waiting = start, begun
+    if waiting is not None:
+        yield _fetched(*waiting, last)
+
+
+def _fetched(start: int, begun: tuple[quarter.Flows, Array], last: int) -> Block:
+    """A block on the host, cut to the draws before ``last``; the next one is already being simulated."""
+    flows, values = jax.device_get(begun)
+    size = min(BLOCK, last - start)
+    return Block(start, {name: flow[..., :size] for name, flow in flows._asdict().items()}, values[:, :size])
 
 
 def _forcing(world: World, dtype: Any) -> Forcing:

@@ -1,6 +1,47 @@
-"""What every test runs under: the CPU, and an error wherever two number types would mix silently."""
+"""What every test runs under: the CPU, and an error wherever two number types would mix silently; and one small run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
+import pytest
+from hypothesis import settings
 
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sim.world import World
+
+
+class BaseRun(NamedTuple):
+    """A run of the base book: its world, its folder and its tree as opened from there."""
+
+    world: "World"
+    folder: Path
+    tree: "xr.DataTree"
+
+
+@pytest.fixture(scope="session")
+def base_world() -> "World":
+    """The base book and its history, as shipped. Tests only read it."""
+    from sim import forecast
+
+    return forecast.load("base")
+
+
+@pytest.fixture(scope="session")
+def base_run(tmp_path_factory: pytest.TempPathFactory, base_world: "World") -> BaseRun:
+    """4,096 draws of the base book, seed 7, stored with their draws in two parts. Tests only read it."""
+    from sim import forecast
+
+    world = base_world
+    out = tmp_path_factory.mktemp("base") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forecast, "PART", 2048)
+        tree = forecast.run(world, draws=4096, seed=7, out=out, keep_draws=True)
+    return BaseRun(world, out / tree.attrs["run"], tree)

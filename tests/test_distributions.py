@@ -3,111 +3,32 @@
 from typing import get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from scipy import special, stats
 
 from sim import draws
-from sim.distributions import (
-    Beta,
-    Distribution,
-    Fixed,
-    LogNormal,
-    Normal,
-    Pert,
-    Triangular,
-    TruncatedNormal,
-    Uniform,
+from sim.distributions import Discrete, Distribution, Fixed, Mixture
+from tests.distributions.cases import (
+    ANY,
+    CASES,
+    LEVELS,
+    NAMES,
+    SCORE_REACH,
+    TINY,
+    check_elicited,
+    each_case,
+    evaluate,
+    make,
+    oracle,
+    reference,
 )
 
-ANY = TypeAdapter(Distribution)
 ALPHA = 1e-6  # each statistical check; keys are fixed and nothing is tried twice
 DRAWS = 1 << 17
-SCORE_REACH = 6.3
-
-
-def make(family, **fields):
-    return ANY.validate_python({"family": family, **fields})
-
-
-CASES = [
-    make("uniform", lower=0, upper=1),
-    make("uniform", lower=-3, upper=1e4),
-    make("normal", mean=-2, sd=0.1),
-    make("normal", p10=1, p90=4),
-    make("lognormal", p50=3, sigma=2),
-    make("lognormal", p05=22e3, p95=34e3),
-    make("lognormal", p10=-1, p50=0, p90=3),
-    make("lognormal", p05=1, p50=2, p95=3.01),
-    make("truncated_normal", lower=0, mean=0, sd=1),
-    make("truncated_normal", lower=5, mean=0, sd=1),
-    make("truncated_normal", upper=-20, mean=0, sd=1),
-    make("truncated_normal", lower=-1, upper=2, mean=0, sd=30),
-    make("truncated_normal", lower=-100, upper=0.5, mean=0, sd=1),
-    make("triangular", min=0, mode=0, max=1),
-    make("triangular", min=-1, mode=0.5, max=2),
-    make("triangular", min=0, mode=1, max=1),
-    make("pert", min=0, mode=0, max=1),
-    make("pert", min=2, mode=3, max=10),
-    make("beta", a=0.2, b=0.2),
-    make("beta", a=0.5, b=3),
-    make("beta", a=2000, b=3),
-    make("beta", mean=30, sd=5, upper=100),
-    make("student_t", df=1, location=0, scale=1),
-    make("student_t", df=3, p05=1, p95=2),
-    make("student_t", df=1e5, location=5, scale=2),
-]
-NAMES = [f"{case.family}-{place}" for place, case in enumerate(CASES)]
-each_case = pytest.mark.parametrize("case", CASES, ids=NAMES)
-
-
-def oracle(case):
-    """The same distribution in SciPy, built from what the case says of itself."""
-    if isinstance(case, Beta | Pert):
-        low, high = case._window()
-        return stats.beta(*case.natural, low, high - low)
-    if isinstance(case, LogNormal):
-        median, scale, sigma = case.natural
-        return stats.lognorm(sigma, median - scale, scale)
-    if isinstance(case, Triangular):
-        width = case.max - case.min
-        return stats.triang((case.mode - case.min) / width, case.min, width)
-    if isinstance(case, TruncatedNormal):
-        return case._cut(*case.natural)
-    if isinstance(case, Uniform):
-        return stats.uniform(case.lower, case.upper - case.lower)
-    return (stats.norm if isinstance(case, Normal) else stats.t)(*case.natural)
-
-
-def reference(case, z):
-    """Quantiles at scores in float64, each tail computed from its own side."""
-    tail, known = special.ndtr(-np.abs(z)), oracle(case)
-    if not isinstance(case, Beta | Pert):
-        return np.where(z < 0, known.ppf(tail), known.isf(tail))
-    a, b = case.natural  # scipy.stats.beta.ppf is off by orders of magnitude at some tails, its cdf is not
-    low, high = case._window()
-    left, right = bisected(tail, a, b), bisected(tail, b, a)
-    return np.where(z < 0, low + (high - low) * left, high - (high - low) * right)
-
-
-def bisected(tail, a, b):
-    """Quantiles of a beta at small probabilities, by halving an interval of the logit."""
-    below, above = np.full(np.shape(tail), -700.0), np.full(np.shape(tail), 40.0)
-    for _ in range(60):
-        middle = (below + above) / 2
-        small = special.betainc(a, b, special.expit(middle)) < tail
-        below, above = np.where(small, middle, below), np.where(small, above, middle)
-    return special.expit(middle)
-
-
-def evaluate(case, z):
-    """``from_normal`` on its own, in float32."""
-    params = jnp.asarray(np.array(case.params()), jnp.float32)
-    return np.asarray(jax.jit(case.from_normal)(jnp.asarray(z, jnp.float32), params)).astype(np.float64)
 
 
 @each_case
@@ -116,8 +37,13 @@ def test_from_normal__agrees_with_scipy_at_every_score(case):
     got, expected = evaluate(case, z), reference(case, z.astype(np.float64))
     spread = case.quantile(0.75) - case.quantile(0.25)
     around_zero = np.abs(expected) < spread / 10 if expected[0] < 0 < expected[-1] else np.zeros(len(got), bool)
-    error = np.abs(got - expected) / np.where(around_zero, spread, np.maximum(np.abs(expected), 1e-30))
-    assert error.max() < 1.5e-5
+    error = np.abs(got - expected)
+    allowed = 1.5e-5 * np.where(around_zero, spread, np.maximum(np.abs(expected), 1e-30))
+    if isinstance(case, Mixture):  # between two modes it is so steep that the rounding of z shows
+        worst = np.argsort(error / allowed)[-20:]
+        near = z[worst].astype(np.float64)
+        allowed[worst] += reference(case, near + 2e-7) - reference(case, near - 2e-7)
+    assert np.max(error / allowed) < 1
 
 
 @each_case
@@ -145,7 +71,7 @@ def samples():
 def test_draws__follow_their_family(case, samples):
     """KS sees 0.5 % of probability anywhere; the counts a factor 3 in the tails; the moments 1 % of the sd."""
     sample = np.sort(samples[case])
-    rounding = np.spacing(np.abs(sample).astype(np.float32)).astype(np.float64)
+    rounding = np.maximum(np.spacing(np.abs(sample).astype(np.float32)).astype(np.float64), TINY)
     earlier, later = (oracle(case).cdf(sample + side * rounding) for side in (-1, 1))
     steps = np.arange(DRAWS + 1) / DRAWS
     distance = max(np.max(steps[1:] - later), np.max(earlier - steps[:-1]))
@@ -153,23 +79,32 @@ def test_draws__follow_their_family(case, samples):
     for level in (1e-4, 1e-3, 0.01, 0.05, 0.25, 0.5):
         below, above = reference(case, np.array([special.ndtri(level), -special.ndtri(level)]))
         for edge, count in ((below, np.sum(sample <= below)), (above, np.sum(sample >= above))):
-            if np.float32(edge) == sample[-1]:
-                continue  # a quantile nearer to a bound other than 0 than float32 can tell
+            if np.float32(edge) == sample[-1] or 0 < edge < TINY:
+                continue  # a quantile nearer to a bound than float32 can tell
             assert stats.binomtest(int(count), DRAWS, level).pvalue > ALPHA / 12
+
+
+NO_MOMENTS = [
+    case
+    for case in CASES
+    if (case.family == "student_t" and case.df < 10)
+    or (case.family == "lognormal" and case.natural[2] > 1)
+    or (case.family == "metalog" and (case.lower is None) != (case.upper is None))
+]
 
 
 @each_case
 def test_draws__have_the_mean_sd_support_and_distinct_values(case, samples):
     sample = samples[case]
-    z = np.linspace(-8, 8, 16001)
+    z = np.linspace(-8, 8, 4001)
     weight = stats.norm.pdf(z) * (z[1] - z[0])
     low, high = reference(case, np.array([-SCORE_REACH - 0.1, SCORE_REACH + 0.1]))
     slack = 1e-6 * max(abs(low), abs(high))
     assert low - slack <= sample.min()
     assert sample.max() <= high + slack
     assert len(np.unique(sample)) > DRAWS / 30
-    if (case.family == "student_t" and case.df < 10) or (case.family == "lognormal" and case.natural[2] > 1):
-        return  # no moments, or moments that a sample of this size does not show
+    if case in NO_MOMENTS:
+        return  # none, or such that a sample of this size does not show
     quantiles = reference(case, z)
     mean = np.sum(weight * quantiles)
     variance, fourth = (np.sum(weight * (quantiles - mean) ** power) for power in (2, 4))
@@ -181,14 +116,7 @@ def test_draws__have_the_mean_sd_support_and_distinct_values(case, samples):
 numbers = st.floats(-1e3, 1e3)
 widths = st.floats(1e-2, 1e3)
 levels = st.sampled_from([("p05", "p95"), ("p10", "p90")])
-LEVELS = {"p05": 0.05, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p95": 0.95}
 hypothesis = settings(max_examples=25, derandomize=True, deadline=None, database=None)
-
-
-def check_elicited(case, asked):
-    spread = max(asked.values()) - min(asked.values())
-    for name, value in asked.items():
-        assert case.quantile(LEVELS[name]) == pytest.approx(value, abs=1e-6 * spread, rel=1e-9)
 
 
 @hypothesis
@@ -196,12 +124,30 @@ def check_elicited(case, asked):
 def test_elicitation__returns_the_quantiles_asked(pair, low, width, skew):
     high = low + width
     outer = dict(zip(pair, (low, high), strict=True))
-    for family, extra in (("normal", {}), ("student_t", {"df": 4})):
+    for family, extra in (("normal", {}), ("logistic", {}), ("student_t", {"df": 4})):
         check_elicited(make(family, **extra, **outer), outer)
     three = {pair[0]: low, "p50": low + skew * width, pair[1]: high}
     check_elicited(make("lognormal", **three), three)
     positive = dict(zip(pair, (width, width + abs(low) + 1e-2), strict=True))
     check_elicited(make("lognormal", **positive), positive)
+
+
+@hypothesis
+@given(levels, st.floats(-2.9, 13.7), st.floats(-20, 20))
+def test_elicitation__gamma_returns_the_quantiles_asked(pair, log_shape, log_scale):
+    known = stats.gamma(np.exp(log_shape), scale=np.exp(log_scale))
+    asked = {name: float(known.ppf(LEVELS[name])) for name in pair}
+    case = make("gamma", **asked)
+    check_elicited(case, asked)
+    assert np.log(case.natural[0]) == pytest.approx(log_shape, abs=1e-6)
+
+
+@hypothesis
+@given(st.floats(1e-3, 4), st.floats(1e-6, 1e6))
+def test_elicitation__gamma_has_the_mean_and_sd_asked(share, mean):
+    shape, scale = make("gamma", mean=mean, sd=share * mean).natural
+    assert shape * scale == pytest.approx(mean)
+    assert scale * np.sqrt(shape) == pytest.approx(share * mean)
 
 
 @hypothesis
@@ -278,7 +224,17 @@ REFUSED = [
     ({"family": "fixed", "value": "1"}, "valid number"),
     ({"family": "fixed", "value": float("nan")}, "finite number"),
     ({"family": "fixed", "value": 1, "sd": 2}, "Extra inputs"),
-    ({"family": "gamma"}, "gamma"),
+    ({"family": "logistic", "location": 0, "scale": 0}, "scale must be positive, got 0"),
+    ({"family": "logistic", "p05": 3, "p95": 1}, "quantiles must increase"),
+    ({"family": "gamma"}, r"got nothing; give exactly one of: shape \+ scale"),
+    ({"family": "gamma", "shape": 0, "scale": 1}, "a gamma is positive, got shape = 0; use normal"),
+    ({"family": "gamma", "p05": -1, "p95": 1}, "a gamma is positive, got p05 = -1"),
+    ({"family": "gamma", "mean": 1, "sd": 0}, "sd must be positive"),
+    ({"family": "gamma", "shape": 0.01, "scale": 1}, "its shape would be 0.01 and must be at least 0.05"),
+    ({"family": "gamma", "mean": 1, "sd": 1e-5}, r"its shape would be 1e\+10 .* use normal"),
+    ({"family": "gamma", "p05": 1e-30, "p95": 1}, "its mass would lie at 0; bring the quantiles closer"),
+    ({"family": "gamma", "p05": 1, "p95": 1.0001}, "a normal to all that can be told; use normal"),
+    ({"family": "cauchy"}, "'cauchy'.*does not match"),
 ]
 
 
@@ -298,6 +254,6 @@ def test_distribution__is_frozen_hashable_and_survives_json():
 
 def test_distribution__every_family_has_a_case_and_a_fixed_number_of_params():
     union, _ = get_args(Distribution)
-    assert {type(case) for case in CASES} | {Fixed} == set(get_args(union))
+    assert {type(case) for case in CASES} | {Fixed, Discrete} == set(get_args(union))
     for family in get_args(union):
         assert len({len(case.params()) for case in CASES if type(case) is family}) <= 1

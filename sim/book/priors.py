@@ -11,7 +11,7 @@ from sim.book.schema import FAMILIES, Prior, PriorEntry, WorldSpec
 from sim.book.sources import Sources
 from sim.book.units import factor
 from sim.book.world import WORLD_KEYS
-from sim.book.yaml import Map, Value
+from sim.book.yaml import Map, Seq, Value
 from sim.distributions import Distribution
 from sim.errors import BookError, Place
 
@@ -149,8 +149,10 @@ def _distribution(what: str, node: Map, scale: float) -> Distribution:
     if not isinstance(family, str) or family not in FAMILIES:
         place, remedy = node.value_places["family"], nearest(str(family), FAMILIES)
         raise BookError("book-family", f"{what}: unknown family {described(family)}", place=place, remedy=remedy)
+    parts = node.get("components") if "components" in FAMILIES[family].model_fields else None
+    built = {"components": _components(f"{what}.components", parts)} if isinstance(parts, Seq) else {}
     try:
-        result = build(FAMILIES[family], node, what)
+        result = build(FAMILIES[family], node, what, **built)
     except ArithmeticError as error:
         problem = f"{what}: its parameters overflow ({error})"
         raise BookError("book-value", problem, place=node.place, remedy="write smaller numbers") from None
@@ -159,3 +161,14 @@ def _distribution(what: str, node: Map, scale: float) -> Distribution:
     except (ValueError, ArithmeticError):
         problem = f"{what}: overflows when multiplied by {scale:g} for the model's unit"
         raise BookError("book-value", problem, place=node.place, remedy="write smaller numbers") from None
+
+
+def _components(what: str, parts: Seq) -> tuple[Distribution, ...]:
+    """The distributions that another is made of, in its unit; raises BookError for every fault found."""
+    faults, made = Faults(), []
+    for number, (part, place) in enumerate(zip(parts, parts.places, strict=True)):
+        with faults.collect():
+            name = f"{what}.{number}"
+            made.append(_distribution(name, as_map(part, name, place), 1))
+    faults.check()
+    return tuple(made)

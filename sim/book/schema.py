@@ -188,6 +188,8 @@ class Supplier(_Model):
     def _has_a_line(self) -> "Supplier":
         if (self.revenue == "reported") != (self.line is not None):
             raise ValueError("a supplier has line: ENTITY.METRIC exactly if its revenue is reported")
+        if self.line is None and (self.accelerator_line or self.fiscal_year_end):
+            raise ValueError("accelerator_line: and fiscal_year_end: belong to a supplier whose revenue is reported")
         return self
 
 

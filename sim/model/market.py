@@ -93,14 +93,15 @@ def age(
 ) -> tuple[Stock, Float[Array, "2 buyer *draw"]]:
     """Advance stocks by one quarter; also what left service (equation 13).
 
-        arrived = (moving + shipped) * (1 - exp(-1 / transit))
-        out_i   = stage_i * (1 - exp(-4 / (4 * lifetime)))       four stages of equal mean: an Erlang life
+        arrived = (moving + shipped) / (1 + transit)
+        out_i   = stage_i * min(1, 4 / (4 * lifetime))       four stages of equal mean: an Erlang life
 
-    Transit [quarter], lifetime [year]. Stock = stock + in - out holds for each stage.
+    Transit [quarter], lifetime [year]. Stock = stock + in - out holds for each stage. These parts, and not those of a
+    continuous decay, make the quarter-ends before arrival and in service average ``transit`` and 4 * ``lifetime``.
     """
     waiting = stock.moving + shipped
-    arrived = waiting * (1 - jnp.exp(-1 / transit))
-    out = stock.stages * (1 - jnp.exp(-STAGES / (QUARTERS * lifetime)))
+    arrived = waiting / (1 + transit)
+    out = stock.stages * jnp.minimum(STAGES / (QUARTERS * lifetime), 1)
     entering = [arrived, *(out[i] for i in range(STAGES - 1))]
     stages = jnp.stack([stock.stages[i] - out[i] + entering[i] for i in range(STAGES)])
     return Stock(moving=waiting - arrived, stages=stages), out[STAGES - 1]

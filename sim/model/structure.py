@@ -47,8 +47,8 @@ class Structure(NamedTuple):
 
 
 def pick(values: Float[Array, "from *draw"], index: Sequence[int]) -> Float[Array, "to *draw"]:
-    """Rows of ``values`` in the order of ``index``, as slices that fuse."""
-    return jnp.stack([values[i] for i in index]) if index else values[:0]
+    """Rows of ``values`` in the order of ``index``."""
+    return values[jnp.asarray(index, dtype=jnp.int32)] if index else values[:0]
 
 
 def total(values: Float[Array, "axis *draw"]) -> Float[Array, "*draw"]:

@@ -34,7 +34,7 @@ from sim.store.records import (
 )
 from sim.store.runs import COMMIT, beside, digest_of, read_commit, refuse_link, run_folder
 
-__all__ = ["publish", "write_report"]
+__all__ = ["publish", "refuse_foreign", "write_report"]
 
 MARKER = ".chipcast"
 REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -73,18 +73,29 @@ def publish(
     return folder
 
 
-def claim(out: Path) -> Path:
-    """Make or recognise the folder that holds runs. Raises ``RefusedError`` for somebody else's."""
-    io.make_folder(out)
-    with io.attempt("list", out):
-        names = set(os.listdir(out))
-    if (out / ".staging").is_symlink():
-        raise IntegrityError("store-link", "holds a link", place=Place(str(out / ".staging")), remedy="remove it")
-    if MARKER not in names:
-        if names - {"README.md"}:
+def refuse_foreign(out: Path) -> None:
+    """RefusedError if ``out`` is somebody else's folder or cannot be written; nothing is written to find out."""
+    folder = next(path for path in (Path(out).absolute(), *Path(out).absolute().parents) if path.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise RefusedError(
+            "store-unwritable", "cannot be written", place=Place(str(folder)), remedy="choose another --out"
+        )
+    if folder == Path(out).absolute():
+        with io.attempt("list", folder):
+            names = set(os.listdir(folder))
+        if MARKER not in names and names - {"README.md"}:
             problem = f"is not empty and no folder of runs (it has no {MARKER})"
             remedy = "choose an empty or new --out folder"
             raise RefusedError("store-foreign-folder", problem, place=Place(str(out)), remedy=remedy)
+
+
+def claim(out: Path) -> Path:
+    """Make or recognise the folder that holds runs. Raises ``RefusedError`` for somebody else's."""
+    io.make_folder(out)
+    if (out / ".staging").is_symlink():
+        raise IntegrityError("store-link", "holds a link", place=Place(str(out / ".staging")), remedy="remove it")
+    refuse_foreign(out)
+    if not (out / MARKER).exists():
         io.write(out / MARKER, b"Runs of chipcast.\n")
         io.sync_folder(out)
     return out

@@ -189,9 +189,10 @@ def describe(folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(("id", "scenario", "as_of", "draws", "created", "size"))
     try:
         commit, _, manifests = steadily(folder, partial(check, full=False))
-        config = read_record(folder)["config"]
+        record = read_record(folder)
     except ChipcastError as error:
         return {**row, "id": folder.name, "problem": f"{error.problem} [{error.code}]"}
     size = sum(file.size for manifest in manifests.values() for file in manifest.files.values())
     known = {"id": folder.name, "draws": commit.draws.done, "created": commit.created, "size": size, "problem": ""}
-    return {**row, "scenario": config.get("scenario"), "as_of": config.get("as_of"), **known}
+    labels = {"scenario": record.get("scenario"), "as_of": record["config"].get("as_of")}
+    return {**row, **labels, **known}

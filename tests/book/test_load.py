@@ -24,7 +24,7 @@ speed:
 def test_load__gives_the_shipped_book_complete_and_dated():
     book = load()
     assert book.as_of == date(2026, 2, 28)
-    assert book.priors["capex_drift"].table[()].quantile(0.05) == pytest.approx(0.19)
+    assert book.priors["capex_drift"].table[()].quantile(0.05) == pytest.approx(0.173)
     assert validate().digest == book.digest
 
 

@@ -54,8 +54,8 @@ def tree() -> xr.DataTree:
 
 
 def make_run() -> dict[str, Any]:
-    config = {"scenario": "base", "as_of": "2026-02-28", "book": "ab" * 32, "seed": 0, "sampler": "mc"}
-    return {"config": config | {"stream_version": 1}, "device": "cpu", "dtype": "float32"}
+    config = {"as_of": "2026-02-28", "book": "ab" * 32, "seed": 0, "sampler": "mc"}
+    return {"config": config | {"stream_version": 1}, "scenario": "base", "device": "cpu", "dtype": "float32"}
 
 
 @pytest.fixture
