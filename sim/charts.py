@@ -13,6 +13,7 @@ SOURCES = (
     "Not investment advice"
 )
 LEAD = "nvidia"
+NAMES = {"nvidia": "NVIDIA"}
 
 
 def charts(tree: xr.DataTree) -> dict[str, bytes]:
@@ -25,14 +26,15 @@ def charts(tree: xr.DataTree) -> dict[str, bytes]:
     revenue = _by_quarter(quarter["revenue"])
     reported = _by_quarter(tree["observed_data"].to_dataset()["reported_line"])
     lead = LEAD if LEAD in h100e["supplier"].values else str(h100e["supplier"].values[0])
+    name = NAMES.get(lead, lead)
     history = reported.sel(reported_supplier=lead) if lead in reported["reported_supplier"].values else None
     shipped = [
         Series("All suppliers", None, h100e.sel(supplier="total")),
-        Series("NVIDIA", None, h100e.sel(supplier=lead)),
+        Series(name, None, h100e.sel(supplier=lead)),
     ]
     earned = Series("", history, _ahead(revenue.sel(supplier=lead), history))
     shipments_title = "AI accelerators shipped per quarter, in H100 equivalents"
-    revenue_title = "NVIDIA data-centre revenue per calendar quarter"
+    revenue_title = f"{name} {'data-centre ' if lead == LEAD else ''}revenue per calendar quarter"
     figures = {
         "shipments": fan(
             None, h100e.sel(supplier="total"), title=shipments_title, unit="M H100e", as_of=as_of, sources=sources

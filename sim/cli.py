@@ -41,6 +41,9 @@ def main() -> NoReturn:
             raise
         print(f"chipcast: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:  # the reader of our output has gone
+        sys.stderr.close()
+        raise SystemExit(1) from None
     except OSError as error:
         if debug:
             raise
@@ -78,6 +81,8 @@ def run(
 
     began = time.perf_counter()
     world = forecast.load(scenario, as_of=as_of, overrides=_overrides(set_ or []))
+    if as_of is not None and as_of != str(world.book.as_of):
+        print(f"chipcast: the newest book is as of {world.book.as_of}; it is used for {as_of}", file=sys.stderr)
     tree = _with_progress(
         draws,
         lambda progress: forecast.run(

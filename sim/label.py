@@ -15,6 +15,8 @@ from sim.world import World
 __all__ = ["draws_dataset", "summary_tree"]
 
 ALL = OUTPUTS | DERIVED
+PARTLY_MISSING = ("ai_capex", "h100e_growth", "revenue_growth")
+"""Outputs that say nothing of some years: before the forecast, or where there was nothing the year before."""
 
 
 def summary_tree(
@@ -45,7 +47,7 @@ def _variables(table: Table, found: Statistics) -> dict[str, xr.DataArray]:
     period = "time" if table.period == "quarter" else table.period
     coords = {"quantile": list(LEVELS), table.dim: list(table.labels), period: _period_labels(table)}
     attrs: dict[str, Any] = {"units": output.unit, "long_name": output.long_name}
-    if table.output.endswith("growth"):
+    if table.output in PARTLY_MISSING:
         attrs["missing_ok"] = 1
 
     def array(values: np.ndarray, what: str) -> xr.DataArray:
@@ -79,7 +81,7 @@ def draws_dataset(world: World, first: int, cells: Cells) -> xr.Dataset:
         period = "time" if table.period == "quarter" else table.period
         dim = f"quarterly_{table.dim}" if table.period == "quarter" else table.dim
         attrs: dict[str, Any] = {"units": ALL[table.output].unit, "long_name": ALL[table.output].long_name}
-        if table.output.endswith("growth"):
+        if table.output in PARTLY_MISSING:
             attrs["missing_ok"] = 1
         arrays[name] = xr.DataArray(
             values.astype(np.float32),

@@ -108,6 +108,7 @@ def block_cells(world: World, block: Block) -> Cells:
     }
     cells: Cells = {("year", name): values for name, values in yearly.items()}
     cells |= {("quarter", name): _by_quarter(world, block.flows[name]) for name in QUARTERLY}
+    cells["year", "ai_capex"] = _forecast_years(world, yearly["ai_capex"])
     revenue = yearly["revenue"]
     cells["year", "revenue_share"] = revenue / revenue[-1:]
     cells["year", "h100e_growth"] = _growth(yearly["h100e"])
@@ -159,6 +160,12 @@ def _by_year(world: World, flow: np.ndarray, how: str) -> np.ndarray:
     if how == "last":
         return np.stack([flow[t + 3] for t in first], axis=1)
     return np.stack([flow[t : t + 4].sum(axis=0) for t in first], axis=1)
+
+
+def _forecast_years(world: World, yearly: np.ndarray) -> np.ndarray:
+    """Values of the years after the hand-over; nothing for those before, of which the belief says nothing."""
+    known = [year <= world.book.axes["time"][world.record.handover][:4] for year in whole_years(world)]
+    return np.where(np.array(known)[:, None], np.float32(np.nan), yearly)
 
 
 def _growth(yearly: np.ndarray) -> np.ndarray:

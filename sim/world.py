@@ -220,6 +220,7 @@ def _line(book: Book, supplier: str, rows: list[Row]) -> tuple[np.ndarray, np.nd
     spec, quarters = book.world.suppliers[supplier], book.axes["time"]
     reported = _reported_rows(spec.line, rows)
     line, cover = history.spread(reported, quarters)
+    line[(cover < 1) & (np.arange(len(line)) == int(np.argmax(cover > 0)))] = 0  # a series begins with a whole quarter
     if not cover.any():
         remedy = f"add rows of {spec.line} to history/revenue.csv"
         raise BookError("history-missing", f"suppliers.{supplier}: no reported quarter of {spec.line}", remedy=remedy)

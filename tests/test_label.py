@@ -74,10 +74,14 @@ def test_summary_tree__quantiles_are_in_order(base_run, period):
 
 
 @pytest.mark.parametrize("period", PERIODS)
-def test_summary_tree__only_growth_has_missing_values(base_run, period):
+def test_summary_tree__only_growth_and_past_ai_capex_have_missing_values(base_run, period):
     data = group(base_run, period)
     for name, variable in data.items():
-        if name.removesuffix("_error").removesuffix("_mean").removesuffix("_sd").endswith("growth"):
+        if name.startswith("ai_capex"):
+            assert variable.attrs["missing_ok"] == 1
+            assert bool(variable.sel(year=slice("2022", "2025")).isnull().all())
+            assert bool(np.isfinite(variable.sel(year=slice("2026", None))).all())
+        elif name.removesuffix("_error").removesuffix("_mean").removesuffix("_sd").endswith("growth"):
             assert variable.attrs["missing_ok"] == 1
             assert bool(variable.sel(year="2022").isnull().all())
             assert bool(variable.sel(supplier=["nvidia", "total"], year=slice("2023", None)).notnull().all())

@@ -142,6 +142,9 @@ def test_block_cells__years_are_sums_of_their_own_quarters(world, made, output):
     for i, year in enumerate(range(2022, 2031)):
         quarters = [t for t, name in enumerate(world.book.axes["time"]) if name.startswith(str(year))]
         assert len(quarters) == 4
+        if output == "ai_capex" and year <= 2025:  # the belief is of the book's date, and says nothing of years before
+            assert np.isnan(made.cells["year", output][:, i]).all()
+            continue
         expected = made.flows[output][quarters].astype(np.float64).sum(axis=0)
         np.testing.assert_allclose(made.cells["year", output][:own, i], expected, rtol=1e-6)
 

@@ -4,7 +4,6 @@ Money in bn USD and accelerators in M units wherever both stand in an equation; 
 fraction, not percent.
 """
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sim.model.constants import HOURS_PER_DAY
@@ -15,7 +14,6 @@ __all__ = [
     "depreciation_share",
     "grown",
     "growth",
-    "log_growth",
     "training_run_cost",
     "units_sold",
 ]
@@ -29,16 +27,6 @@ def growth(before: Float[Array, "*#draw"], after: Float[Array, "*#draw"]) -> Flo
     Both in the same unit and on the same definition.
     """
     return after / before - 1
-
-
-def log_growth(before: Float[Array, "*#draw"], after: Float[Array, "*#draw"]) -> Float[Array, "*#draw"]:
-    """Logarithmic growth, which adds over periods [1] (equation 1).
-
-        log_growth = log(after) - log(before)
-
-    Both positive, in the same unit and on the same definition.
-    """
-    return jnp.log(after) - jnp.log(before)
 
 
 def grown(before: Float[Array, "*#draw"], growth: Float[Array, "*#draw"]) -> Float[Array, "*#draw"]:

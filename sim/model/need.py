@@ -1,24 +1,20 @@
-"""What the workloads need: FLOP, FLOP/s and accelerators (equations 6 to 9 of the model).
+"""What the workloads need: FLOP, FLOP/s and accelerators (equations 6 to 8 of the model).
 
 Units are chosen so that no conversion stands in an equation and float32 is exact enough: parameters, tokens and
 users in billions (B), work in EFLOP (1e18 FLOP), load in EFLOP/s, one accelerator in TFLOP/s, accelerators in
 millions. Billions times billions are exa; exa over tera are millions.
 """
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sim.model.constants import H100_TFLOPS, INFERENCE_FLOP, SECONDS_PER_DAY, TRAINING_FLOP
+from sim.model.constants import INFERENCE_FLOP, SECONDS_PER_DAY, TRAINING_FLOP
 
 __all__ = [
     "accelerators",
     "assistant_load",
-    "coverage",
     "inference_flop",
     "load",
     "mfu",
-    "needed",
-    "raw_need",
     "recommender_load",
     "recommender_tokens",
     "servers",
@@ -169,40 +165,3 @@ def mfu(achieved: Float[Array, "*#draw"], performance: Float[Array, "*#draw"]) -
     Both per accelerator [TFLOP/s].
     """
     return achieved / performance
-
-
-def raw_need(
-    load: Float[Array, "workload *#draw"], utilisation: Float[Array, "workload *#draw"]
-) -> Float[Array, "*#draw"]:
-    """H100 equivalents that the workloads need together [M H100e] (equation 9).
-
-        raw = sum over workloads of load / (989 TFLOP/s * utilisation)
-
-    Load [EFLOP/s], utilisation in (0, 1].
-    """
-    return jnp.sum(load / (H100_TFLOPS * utilisation), axis=0)
-
-
-def needed(
-    installed: Float[Array, "*#draw"],
-    fill: Float[Array, "*#draw"],
-    raw: Float[Array, "*#draw"],
-    raw_as_of: Float[Array, "*#draw"],
-) -> Float[Array, "*#draw"]:
-    """Need anchored on what was installed and filled on the book's date [M H100e] (equation 9).
-
-        needed = installed * fill * raw / raw_as_of
-
-    Installed on the date [M H100e], the share of it in use, raw need now and on the date [M H100e].
-    """
-    return installed * fill * raw / raw_as_of
-
-
-def coverage(raw: Float[Array, "*#draw"], installed: Float[Array, "*#draw"]) -> Float[Array, "*#draw"]:
-    """Raw need over installed base, a check of magnitude only [1] (equation 9).
-
-        coverage = raw / installed
-
-    Both [M H100e].
-    """
-    return raw / installed

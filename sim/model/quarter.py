@@ -93,12 +93,18 @@ def known_revenue(
     """Revenue of the days that are reported or elicited [bn USD] (equation 14).
 
     reported: line * reported_share           band: the believed revenue
-    units:    units / units per dollar        backcast: run rate * exp(growth * quarters_ahead / 4)
+    units:    units / units per dollar        backcast: run rate * exp(growth * quarters_ahead / 4) * started
+
+    ``started`` is the ramp of a backcast supplier's first chip: 0 before its launch, 1 in full volume.
     """
     like = units_per_dollar[0]
     line = known.line.reshape(known.line.shape + (1,) * like.ndim) * beliefs["reported_share"]
     sold = beliefs["units_band"] / pick(units_per_dollar, structure.units_suppliers)
-    backcast = beliefs["revenue_run_rate"] * jnp.exp(beliefs["revenue_past_growth"] * known.quarters_ahead / QUARTERS)
+    first = [structure.chip_supplier.index(supplier) for supplier in structure.backcast_suppliers]
+    launch = pick(beliefs["launch"], [structure.catalogue.index(chip) for chip in first])
+    started = chips.ramp(known.year, launch, pick(beliefs["ramp"], first))
+    growth = jnp.exp(beliefs["revenue_past_growth"] * known.quarters_ahead / QUARTERS)
+    backcast = beliefs["revenue_run_rate"] * growth * started
     revenue = place(
         like,
         (structure.reported_suppliers, line),
@@ -281,7 +287,10 @@ def step(
         revenue=sold.revenue,
         shortfall=sold.unmet * holds.h100e,
         capex=paid,
-        ai_capex=paid * capex.accelerator_share(capex.logit(beliefs["ai_share"]), change),
+        ai_capex=jnp.maximum(
+            paid * capex.accelerator_share(capex.logit(beliefs["ai_share"]), change),
+            pick(spend, structure.capex_buyers),
+        ),
         accelerator_spend=spend,
         buyer_h100e=shipped[0],
         installed=serving[0],

@@ -1,7 +1,6 @@
 """Each function of money against a case worked by hand, and on draws."""
 
 import inspect
-import math
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +22,6 @@ def test_growth__reproduces_2023():
 
 def test_growth__of_nothing_is_zero():
     assert money.growth(number(3.0), number(3.0)) == 0
-
-
-def test_log_growth__adds_over_periods():
-    first, second, third = number(2.0), number(3.0), number(7.0)
-    whole = money.log_growth(first, third)
-    assert whole == pytest.approx(math.log(3.5))
-    assert money.log_growth(first, second) + money.log_growth(second, third) == pytest.approx(float(whole))
 
 
 def test_grown__undoes_growth():

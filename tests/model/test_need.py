@@ -84,25 +84,10 @@ def test_mfu__reproduces_llama():
     assert need.mfu(number(430.0), number(H100_TFLOPS)) == pytest.approx(0.43, abs=0.005)
 
 
-def test_raw_need__sums_workloads_at_their_own_utilisation():
-    load = number([989.0, 989.0, 0.0])
-    assert need.raw_need(load, number([0.5, 0.25, 0.1])) == pytest.approx(6.0)
-
-
-def test_needed__starts_at_the_installed_base_that_is_in_use():
-    raw = number(3.0)
-    assert need.needed(number(5.0), number(0.8), raw, raw) == pytest.approx(4.0)
-    assert need.needed(number(5.0), number(0.8), 2 * raw, raw) == pytest.approx(8.0)
-
-
-def test_coverage__is_raw_over_installed():
-    assert need.coverage(number(1.5), number(5.0)) == pytest.approx(0.3)
-
-
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_need__runs_jitted_on_draws_as_it_does_on_one(function):
     generator = np.random.default_rng(8)
-    shape = (3, 4) if function is need.raw_need else (4,)
+    shape = (4,)
     inputs = [number(generator.uniform(0.5, 2.0, shape)) for _ in inspect.signature(function).parameters]
     jitted = jax.jit(function)(*inputs)
     assert jitted.shape == (4,)

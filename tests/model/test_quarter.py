@@ -71,6 +71,8 @@ REVENUE = {
     "units_band": [0.25],
     "revenue_run_rate": [8],
     "revenue_past_growth": [2 * np.log(2)],
+    "launch": [2000] * 7,
+    "ramp": [1] * 8,
 }
 
 
@@ -79,6 +81,14 @@ def test_known_revenue__of_each_kind_by_hand():
     now = known(ahead=False, quarters_ahead=-2, line=[12])
     revenue = quarter.known_revenue(STRUCTURE, still(**REVENUE), now, number([9, 9, 0.05, 9]))
     np.testing.assert_allclose(revenue, [6, 3, 5, 4], rtol=1e-6)
+
+
+def test_known_revenue__carried_back_begins_with_the_first_chip():
+    early = REVENUE | {"launch": [2000] * 6 + [3000]}
+    launched = [quarter.known_revenue(STRUCTURE, still(**beliefs), known(ahead=False), number([9, 9, 0.05, 9]))[3]
+                for beliefs in (REVENUE, early)]  # fmt: skip
+    assert launched[0] > 0
+    assert launched[1] == 0
 
 
 def test_known_revenue__ahead_is_the_reported_line_alone():
