@@ -70,9 +70,9 @@ def run(
         return found
     reduce.fits(world, draws)
     if out is not None:
-        store.refuse_foreign(Path(out))
+        folder = store.refuse_foreign(Path(out))
         if keep_draws:
-            _room_on_disk(world, draws, Path(out))
+            _room_on_disk(world, draws, folder)
     _cache_programs()
     began = time.perf_counter()
     summed = reduce.statistics(_cells(world, seed, draws, progress), draws)
@@ -157,9 +157,8 @@ def _parts(world: World, seed: int, draws: int) -> Iterator[tuple[int, int, xr.D
         yield first, last - 1, label.draws_dataset(world, first, cells)
 
 
-def _room_on_disk(world: World, draws: int, out: Path) -> None:
-    """RefusedError if kept draws do not fit on the disk of ``out``, with the largest number that does."""
-    folder = next(parent for parent in (out.absolute(), *out.absolute().parents) if parent.exists())
+def _room_on_disk(world: World, draws: int, folder: Path) -> None:
+    """RefusedError if kept draws do not fit on the disk of a folder, with the largest number that does."""
     each = 4 * reduce.cells_per_draw(world)
     most = int(shutil.disk_usage(folder).free * DISK_PART) // each
     if draws > most:

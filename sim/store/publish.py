@@ -73,8 +73,11 @@ def publish(
     return folder
 
 
-def refuse_foreign(out: Path) -> None:
-    """RefusedError if ``out`` is somebody else's folder or cannot be written; nothing is written to find out."""
+def refuse_foreign(out: Path) -> Path:
+    """The nearest folder to ``out`` that exists; nothing is written to find out what can be known.
+
+    RefusedError: ``out`` is somebody else's folder or cannot be written.
+    """
     folder = next(path for path in (Path(out).absolute(), *Path(out).absolute().parents) if path.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise RefusedError(
@@ -87,6 +90,7 @@ def refuse_foreign(out: Path) -> None:
             problem = f"is not empty and no folder of runs (it has no {MARKER})"
             remedy = "choose an empty or new --out folder"
             raise RefusedError("store-foreign-folder", problem, place=Place(str(out)), remedy=remedy)
+    return folder
 
 
 def claim(out: Path) -> Path:
