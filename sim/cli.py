@@ -23,6 +23,20 @@ app.add_typer(fit_app, name="fit")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds runs.")]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="base (if none is given), a vintage's date, scenarios, or your own folders or files of priors; "
+        "several are laid one after another.",
+        show_default=False,
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="Date whose knowledge is used: the newest book dated on or before it, e.g. 2024-06-30."),
+]
+BASE = "base"
 RUNS = Path("runs")
 INTERRUPTED = 130
 
@@ -64,10 +78,10 @@ def main() -> NoReturn:
 
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="base, or your own folder or file of priors over it.")] = "base",
+    scenario: Scenarios = None,
     draws: Annotated[int, typer.Option(help="Number of draws.")] = 100_000,
     seed: Annotated[str, typer.Option(help="Seed, a whole number of any size.")] = "0",
-    as_of: Annotated[str | None, typer.Option(help="Date whose knowledge is used, e.g. 2026-02-28.")] = None,
+    as_of: AsOf = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One value, e.g. price.b200.p90=50.")] = None,
     out: Out = RUNS,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Store every draw, not only the summary.")] = False,
@@ -80,9 +94,8 @@ def run(
     from sim import charts, forecast, headline, store
 
     began = time.perf_counter()
-    world = forecast.load(scenario, as_of=as_of, overrides=_overrides(set_ or []))
-    if as_of is not None and as_of != str(world.book.as_of):
-        print(f"chipcast: the newest book is as of {world.book.as_of}; it is used for {as_of}", file=sys.stderr)
+    world = forecast.load(scenario or BASE, as_of=as_of, overrides=_overrides(set_ or []))
+    _say_which(world.book.as_of.isoformat(), as_of)
     tree = _with_progress(
         draws,
         lambda progress: forecast.run(
@@ -104,6 +117,36 @@ def run(
         f"{tree.attrs['draws']:,} draws, seed {tree.attrs['seed']}, as of {tree.attrs['as_of']}.", highlight=False
     )
     print(f"Run: {folder}\nCharts: {folder / 'report' / 'headline.png'} and beside it\nTook {seconds:.1f} s.")
+
+
+@app.command()
+def explain(
+    cell: Annotated[str, typer.Argument(help='What to explain: output[label,period], e.g. "revenue[nvidia,2027]".')],
+    scenario: Scenarios = None,
+    draws: Annotated[int, typer.Option(help="Number of draws.")] = 20_000,
+    seed: Annotated[str, typer.Option(help="Seed, a whole number of any size.")] = "0",
+    as_of: AsOf = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="One value, e.g. price.b200.p90=50.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the chain behind one number: equations, priors, sources, and what each prior contributes."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from sim import explain as explaining
+    from sim import forecast
+
+    world = forecast.load(scenario or BASE, as_of=as_of, overrides=_overrides(set_ or []))
+    _say_which(world.book.as_of.isoformat(), as_of)
+    forecast.cache_programs()
+    found = _with_progress(
+        draws, lambda progress: explaining.explain(world, cell, draws=draws, seed=_seed(seed), progress=progress)
+    )
+    if as_json:
+        print(json.dumps(asdict(found), ensure_ascii=False, allow_nan=False))
+    else:
+        Console(highlight=False).print(explaining.page(found))
 
 
 @app.command()
@@ -143,13 +186,15 @@ def export(
 
 @app.command()
 def validate(
-    path: Annotated[str, typer.Argument(help="base, or your own folder or file of priors.")] = "base",
+    scenario: Scenarios = None,
+    as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
-    """Check a book of priors without running it."""
+    """Check a book of priors, a vintage or scenarios laid over one, without running it."""
     from sim.book.load import validate as check
 
-    book = check(path)
+    book = check(scenario or BASE, as_of=as_of)
+    _say_which(book.as_of.isoformat(), as_of)
     sizes = {
         "priors": len(book.priors),
         **{axis: len(book.axes[axis]) for axis in ("buyer", "supplier", "chip", "pair")},
@@ -195,8 +240,8 @@ def fit_capex(
 ) -> None:
     """Fit annual capex growth to the record known by a date, check it, and store the posterior."""
     from sim import fit, history
+    from sim.book.fields import parse_date
     from sim.book.load import priors_folder
-    from sim.book.schema import parse_date
     from sim.errors import BookError
 
     try:
@@ -215,6 +260,12 @@ def fit_capex(
     for name, values in document["spread_factor"].items():
         print(f"spread factor, {name}: {values['shrunk']:.2f} (found {values['found']:.2f})")
     print(f"Fit: {path}")
+
+
+def _say_which(book: str, asked: str | None) -> None:
+    """Tell which book answers for a date that is no book's own."""
+    if asked is not None and asked != book:
+        print(f"chipcast: the book of {book} is used for {asked}", file=sys.stderr)
 
 
 def _seed(text: str) -> int:

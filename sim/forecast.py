@@ -16,11 +16,12 @@ import xarray as xr
 
 from sim import label, reduce, simulate, store, world
 from sim.axes import OUTPUTS
+from sim.book.load import Names
 from sim.book.load import load as load_book
 from sim.errors import BookError, IntegrityError, RefusedError
 from sim.world import World
 
-__all__ = ["SAMPLER", "load", "open_", "run"]
+__all__ = ["SAMPLER", "cache_programs", "load", "open_", "run"]
 
 SAMPLER = "mc"
 PART = 8 * simulate.BLOCK
@@ -32,17 +33,19 @@ Progress = Callable[[int], None]
 
 
 def load(
-    name: str | Path = "base",
+    names: Names = "base",
     *,
     as_of: date | str | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> World:
-    """The world of a book: ``base``, or the path of your own folder or file of priors over it.
+    """The world of a book: ``base``, the date of a vintage, a scenario, or your own folder or file of priors.
 
+    Several names are laid one after another: ``["efficiency_shock", "custom_silicon"]``. They lie upon the vintage
+    named, else upon the newest shipped book dated on or before ``as_of``; history is then what that book's date knew.
     ``overrides`` sets single values by path, in the unit of the book's file: ``{"price.b200.p90": 50}``.
     BookError: what is wrong in a file, with line and column. RefusedError: a date before the first book.
     """
-    return world.build(load_book(name, as_of=as_of, overrides=overrides))
+    return world.build(load_book(names, as_of=as_of, overrides=overrides))
 
 
 def run(
@@ -73,7 +76,7 @@ def run(
         folder = store.refuse_foreign(Path(out))
         if keep_draws:
             _room_on_disk(world, draws, folder)
-    _cache_programs()
+    cache_programs()
     began = time.perf_counter()
     summed = reduce.statistics(_cells(world, seed, draws, progress), draws)
     tree = label.summary_tree(world, summed, _attrs(world, config, draws, seed))
@@ -109,7 +112,8 @@ def run_config(world: World, seed: int) -> dict[str, Any]:
 def _record_digest(world: World) -> str:
     """SHA-256 over the arrays of the record, so that a corrected history file is another question."""
     record = world.record
-    arrays = [record.capex, record.capex_growth, record.line, record.attach, record.cover, record.guidance.target]
+    arrays = [record.capex, record.capex_growth, record.line, record.outlook, record.attach, record.cover]
+    arrays += [record.guidance.target, record.guidance.reach]
     arrays += [array for fiscal in record.fiscal for array in (fiscal.known, fiscal.weights)]
     digest = hashlib.sha256(str(record.handover).encode())
     for array in arrays:
@@ -197,7 +201,7 @@ def _provenance() -> dict[str, Any]:
     return {"device": jax.devices()[0].platform, "machine": platform.machine()}
 
 
-def _cache_programs() -> None:
+def cache_programs() -> None:
     """Compiled programs outlive the process, in the user's cache folder unless JAX is told another."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -1,7 +1,7 @@
 """The headline table: what a reader asks first, as rows of labelled quantiles."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import xarray as xr
@@ -18,6 +18,8 @@ A100_PER_H100 = H100_TFLOPS / A100_TFLOPS
 
 LEAD = "nvidia"
 """Supplier whose shipments are shown beside the total, where the world has it."""
+OF = ("supplier", "buyer", "tier", "constraint")
+"""What a row may be of."""
 SMALL = 0.02
 """Share of revenue [1] below which a supplier is not shown on a terminal."""
 
@@ -25,16 +27,17 @@ SMALL = 0.02
 def rows(tree: xr.DataTree) -> list[dict[str, Any]]:
     """Rows by calendar year, from the year before the forecast on, and by fiscal year.
 
-    Each has output, ``supplier`` or ``buyer``, period, unit, p05 p25 p50 p75 p95 and mean.
-    A100e are H100e times 989/312.
+    Each has output, ``supplier``, ``buyer``, ``tier`` or ``constraint``, period, unit, p05 p25 p50 p75 p95 and mean.
+    The mean of ``binding`` is the probability of the constraint, weighted by shipments. A100e are H100e times 989/312.
     """
-    return list(_rows(tree))
-
-
-def _rows(tree: xr.DataTree) -> Iterator[dict[str, Any]]:
     year = tree["prior_predictive/year"].to_dataset()
     first = str(int(str(tree.attrs["as_of"])[:4]) - 1)
-    year = year.sel(year=[label for label in year["year"].values if str(label) >= first])
+    shown = year.sel(year=[label for label in year["year"].values if str(label) >= first])
+    return [*_of_suppliers(shown, tree, first), *_of_market(shown, first)]
+
+
+def _of_suppliers(year: xr.Dataset, tree: xr.DataTree, first: str) -> Iterator[dict[str, Any]]:
+    """What suppliers ship and earn."""
     suppliers = [str(label) for label in year["supplier"].values]
     shown = [label for label in (LEAD, "total") if label in suppliers]
     for supplier in shown:
@@ -53,8 +56,20 @@ def _rows(tree: xr.DataTree) -> Iterator[dict[str, Any]]:
     for output in ("h100e_growth", "revenue_growth"):
         for supplier in shown:
             yield from _output(year, output, "supplier", supplier, "year")
+
+
+def _of_market(year: xr.Dataset, first: str) -> Iterator[dict[str, Any]]:
+    """What buyers pay, need and are held back by, and what the value chain earns."""
     for buyer in ("reported", "total"):
         yield from _output(year, "capex", "capex_buyer", buyer, "year")
+    ahead = year.sel(year=[label for label in year["year"].values if str(label) > first])
+    for output in ("need", "shortfall", "coverage"):
+        yield from _output(ahead, output, "buyer", "total", "year")
+    for output in ("binding", "bound_buyers"):
+        for constraint in ahead["constraint"].values:
+            yield from _output(ahead, output, "constraint", str(constraint), "year")
+    for tier in ahead["tier"].values:
+        yield from _output(ahead, "tier_revenue", "tier", str(tier), "year")
 
 
 def _output(
@@ -97,7 +112,16 @@ TITLES = {
     "h100e_growth": "growth of shipments in H100e",
     "revenue_growth": "growth of revenue",
     "capex": "capital expenditure",
+    "need": "H100 equivalents wanted in service at the end of the year",
+    "shortfall": "need beyond what is in service",
+    "coverage": "raw need over the installed base",
 }
+ACROSS = {
+    "binding": ("what holds buyers back", "probability weighted by shipments", "mean"),
+    "bound_buyers": ("what holds buyers back", "probability, each buyer alike", "mean"),
+    "tier_revenue": ("value chain", "median revenue, bn USD; tiers overlap", "p50"),
+}
+"""Outputs shown with years across: title, what is shown of them, and the figure."""
 
 
 def table(rows: list[dict[str, Any]], as_of: str) -> Group:
@@ -110,22 +134,42 @@ def table(rows: list[dict[str, Any]], as_of: str) -> Group:
         for row in rows
         if row["output"] == "revenue_share" and all(r["p50"] < SMALL for r in rows if _block(r) == _block(row))
     }
-    blocks: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        blocks.setdefault(_block(row), []).append(row)
     parts: list[Any] = []
-    for (output, label), lines in blocks.items():
+    for (output, label), lines in _blocks(row for row in rows if row["output"] not in ACROSS).items():
         if label not in small:
             parts += [
                 "",
                 f"[bold]{escape(label)}[/bold], {TITLES[output]} [dim]{escape(_unit(lines[0]))}[/dim]",
                 _lines(lines),
             ]
+    for output, (title, shown, key) in ACROSS.items():
+        if own := [row for row in rows if row["output"] == output]:
+            parts += ["", f"[bold]{title}[/bold] [dim]{shown}[/dim]", _across(own, key)]
     return Group(*parts, "", f"[dim]As of {as_of}. Percentiles of joint draws; years are sums of quarters.[/dim]")
 
 
+def _blocks(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Rows by output and whom it is of."""
+    blocks: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        blocks.setdefault(_block(row), []).append(row)
+    return blocks
+
+
 def _block(row: dict[str, Any]) -> tuple[str, str]:
-    return row["output"], row.get("supplier") or row["buyer"]
+    return row["output"], next(str(row[key]) for key in OF if key in row)
+
+
+def _across(rows: list[dict[str, Any]], key: str) -> Table:
+    """One figure of each row, years across."""
+    blocks = _blocks(rows)
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("", width=14)
+    for row in next(iter(blocks.values())):
+        shown.add_column(row["period"], justify="right", width=8, header_style="dim")
+    for (_, label), lines in blocks.items():
+        shown.add_row(label, *(_shown(row[key], row["unit"] == "1") for row in lines))
+    return shown
 
 
 def _unit(row: dict[str, Any]) -> str:

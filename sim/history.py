@@ -16,7 +16,18 @@ from jaxtyping import Float64
 
 from sim.errors import BookError, Place
 
-__all__ = ["COLUMNS", "Row", "days_in", "fiscal_years", "known_by", "quarter_span", "read", "scaled_to_year", "spread"]
+__all__ = [
+    "COLUMNS",
+    "Row",
+    "days_in",
+    "fiscal_years",
+    "is_retrospective",
+    "known_by",
+    "quarter_span",
+    "read",
+    "scaled_to_year",
+    "spread",
+]
 
 COLUMNS = (
     *("key", "entity", "metric", "period", "start", "end", "value", "unit", "definition"),
@@ -98,9 +109,14 @@ def _last_day(text: str) -> dt.date:
     return dt.date(first.year + first.month // 12, first.month % 12 + 1, 1) - ONE_DAY
 
 
-def known_by(rows: Iterable[Row], as_of: dt.date) -> list[Row]:
-    """Rows first published on or before a date."""
-    return [row for row in rows if row.published <= as_of]
+def known_by(rows: Iterable[Row], as_of: dt.date, *, retrospective: bool = False) -> list[Row]:
+    """Rows first published on or before a date; on request also those that were made later to look back."""
+    return [row for row in rows if row.published <= as_of or (retrospective and is_retrospective(row))]
+
+
+def is_retrospective(row: Row) -> bool:
+    """Whether a row was made later to describe the past, so that it may inform no earlier vintage."""
+    return row.note.startswith("retrospective") or row.source_kind == "retrospective_input"
 
 
 def quarter_span(quarter: str) -> tuple[dt.date, dt.date]:
@@ -134,19 +150,22 @@ def spread(
     return amounts, covered / np.array([(last - first).days + 1 for first, last in spans])
 
 
-def scaled_to_year(quarters: Sequence[Row], years: Iterable[Row]) -> list[Row]:
+def scaled_to_year(quarters: Sequence[Row], years: Iterable[Row], *, carry: bool = False) -> list[Row]:
     """Quarters multiplied so that those of a year add up to the year's own figure, where all its days are covered.
 
-    It removes rounding, and puts quarters on the year's definition (Amazon's gross purchases on the year's net).
+    It removes rounding, and puts quarters on the year's definition (Amazon's gross purchases on the year's net). With
+    ``carry`` quarters after the last such year are multiplied as it was: their own year is not known yet.
     """
-    scaled = list(quarters)
-    for year in years:
+    scaled, end, factor = list(quarters), dt.date.max, 1.0
+    for year in sorted(years, key=lambda row: row.end or dt.date.min):
         inside = [i for i, row in enumerate(scaled) if _within(row, year)]
         if inside and sum(_length(scaled[i]) for i in inside) == _length(year):
-            factor = year.value / sum(scaled[i].value for i in inside)
+            end, factor = year.end or dt.date.max, year.value / sum(scaled[i].value for i in inside)
             for i in inside:
                 scaled[i] = replace(scaled[i], value=scaled[i].value * factor)
-    return scaled
+    if not carry:
+        return scaled
+    return [replace(row, value=row.value * factor) if row.start and row.start > end else row for row in scaled]
 
 
 def _within(row: Row, year: Row) -> bool:

@@ -15,8 +15,8 @@ from sim.world import World
 __all__ = ["draws_dataset", "summary_tree"]
 
 ALL = OUTPUTS | DERIVED
-PARTLY_MISSING = ("ai_capex", "h100e_growth", "revenue_growth")
-"""Outputs that say nothing of some years: before the forecast, or where there was nothing the year before."""
+PARTLY_MISSING = {name for name, output in ALL.items() if output.forecast_only or output.annual == "ratio"}
+"""Outputs that say nothing of some years: before the forecast, or where there is nothing to compare with."""
 
 
 def summary_tree(
@@ -61,6 +61,7 @@ def _variables(table: Table, found: Statistics) -> dict[str, xr.DataArray]:
         f"{table.output}_mean": array(found.mean, "mean"),
         f"{table.output}_mean_error": array(found.mean_error, "Monte Carlo standard error of the mean"),
         f"{table.output}_sd": array(found.sd, "standard deviation"),
+        f"{table.output}_zero": array(found.zero, "share of draws that are exactly 0"),
     }
 
 
@@ -130,7 +131,7 @@ def _observed(world: World) -> xr.Dataset:
     record, axes = world.record, world.book.axes
     time = [np.datetime64(quarter_span(quarter)[1], "ns") for quarter in axes["time"]]
     reported = [axes["supplier"].index(name) for name in axes["reported_supplier"]]
-    full = record.cover[:, reported] >= 1
+    full = record.reported[:, reported] >= 1
     return xr.Dataset(
         {
             "capex": (

@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Float64, Int64
 
 from sim.axes import DERIVED, OUTPUTS, QUARTERLY
 from sim.errors import RefusedError
+from sim.model.constants import QUARTERS
 from sim.simulate import Block
 from sim.world import Fiscal, World
 
@@ -21,6 +22,8 @@ __all__ = ["LEVELS", "Cells", "Statistics", "Table", "block_cells", "cells_per_d
 
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Probabilities of the quantiles in a summary."""
+
+FISCAL = "fiscal_revenue"
 
 MEMORY_PART = 0.5
 """Part of the machine's memory that a run's cells may take."""
@@ -47,6 +50,7 @@ class Statistics(NamedTuple):
     mean: Float32[np.ndarray, "axis period"]
     mean_error: Float32[np.ndarray, "axis period"]
     sd: Float32[np.ndarray, "axis period"]
+    zero: Float32[np.ndarray, "axis period"]  # share of draws that are exactly 0
 
 
 def tables(world: World) -> dict[tuple[str, str], Table]:
@@ -55,12 +59,14 @@ def tables(world: World) -> dict[tuple[str, str], Table]:
     series = tuple(labels(world, "revenue")[row] for row in _quarterly_rows(world))
     listed = [Table("quarter", name, OUTPUTS[name].dims[0], series, quarters) for name in QUARTERLY]
     listed += [Table("year", name, output.dims[0], labels(world, name), years) for name, output in OUTPUTS.items()]
-    for name in ("revenue_share", "h100e_growth", "revenue_growth"):
-        listed.append(Table("year", name, "supplier", labels(world, name), years))
+    listed += [
+        Table("year", name, output.dims[0], labels(world, name), years)
+        for name, output in DERIVED.items()
+        if name != FISCAL
+    ]
     if world.record.fiscal:
         suppliers = tuple(fiscal.supplier for fiscal in world.record.fiscal)
-        dim = DERIVED["fiscal_revenue"].dims[0]
-        listed.append(Table("fiscal_year", "fiscal_revenue", dim, suppliers, _fiscal_years(world)))
+        listed.append(Table("fiscal_year", FISCAL, DERIVED[FISCAL].dims[0], suppliers, _fiscal_years(world)))
     return {(table.period, table.output): table for table in listed}
 
 
@@ -106,16 +112,30 @@ def block_cells(world: World, block: Block) -> Cells:
         name: _with_totals(world, name, _by_year(world, flow, OUTPUTS[name].annual))
         for name, flow in block.flows.items()
     }
-    cells: Cells = {("year", name): values for name, values in yearly.items()}
+    yearly |= _ratios(yearly)
+    cells: Cells = {
+        ("year", name): _forecast_years(world, values) if (OUTPUTS | DERIVED)[name].forecast_only else values
+        for name, values in yearly.items()
+    }
     cells |= {("quarter", name): _by_quarter(world, block.flows[name]) for name in QUARTERLY}
-    cells["year", "ai_capex"] = _forecast_years(world, yearly["ai_capex"])
-    revenue = yearly["revenue"]
-    cells["year", "revenue_share"] = revenue / revenue[-1:]
-    cells["year", "h100e_growth"] = _growth(yearly["h100e"])
-    cells["year", "revenue_growth"] = _growth(revenue)
     if world.record.fiscal:
-        cells["fiscal_year", "fiscal_revenue"] = np.stack([_fiscal(world, each, block) for each in world.record.fiscal])
+        cells["fiscal_year", FISCAL] = np.stack([_fiscal(world, each, block) for each in world.record.fiscal])
     return cells
+
+
+def _ratios(yearly: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Ratios of a draw's own yearly values, totals among them."""
+    revenue, h100e = yearly["revenue"], yearly["h100e"]
+    bound = yearly["bound_h100e"]
+    return {
+        "revenue_share": revenue / revenue[-1:],
+        "h100e_growth": _growth(h100e),
+        "revenue_growth": _growth(revenue),
+        "binding": _over(bound, bound.sum(axis=0, keepdims=True)),
+        "coverage": _over(yearly["raw_need"], yearly["installed"]),
+        "depreciation_share": _over(yearly["depreciation_added"], yearly["net_income"]),
+        "h100e_price": _over(revenue, h100e),
+    }
 
 
 def _fiscal_years(world: World) -> tuple[str, ...]:
@@ -159,7 +179,8 @@ def _by_year(world: World, flow: np.ndarray, how: str) -> np.ndarray:
     first = [world.book.axes["time"].index(f"{year}Q1") for year in whole_years(world)]
     if how == "last":
         return np.stack([flow[t + 3] for t in first], axis=1)
-    return np.stack([flow[t : t + 4].sum(axis=0) for t in first], axis=1)
+    years = np.stack([flow[t : t + 4].sum(axis=0) for t in first], axis=1)
+    return years / QUARTERS if how == "mean" else years
 
 
 def _forecast_years(world: World, yearly: np.ndarray) -> np.ndarray:
@@ -171,9 +192,15 @@ def _forecast_years(world: World, yearly: np.ndarray) -> np.ndarray:
 def _growth(yearly: np.ndarray) -> np.ndarray:
     """Growth on the year before; not a number in the first year and where there was nothing before."""
     growth = np.full_like(yearly, np.nan)
-    before = yearly[:, :-1]
-    np.divide(yearly[:, 1:], before, out=growth[:, 1:], where=before > 0)
+    growth[:, 1:] = _over(yearly[:, 1:], yearly[:, :-1])
     return growth - 1
+
+
+def _over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The ratio of two yearly values; not a number where there is nothing to compare with."""
+    ratio = np.full_like(part, np.nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
 
 
 def statistics(cells: Iterable[Cells], draws: int) -> Iterator[tuple[tuple[str, str], Statistics]]:
@@ -195,18 +222,19 @@ def _statistics(blocks: list[Float32[np.ndarray, "axis period draw"]], workers: 
     found = workers.map(lambda cell: _of_cell(np.concatenate([block[cell] for block in blocks])), np.ndindex(shape))
     figures = np.array(list(found), dtype=np.float32).reshape(*shape, -1)
     count = len(LEVELS)
-    mean, mean_error, sd = (figures[..., -3 + i] for i in range(3))
+    mean, mean_error, sd, zero = (figures[..., -4 + i] for i in range(4))
     return Statistics(
         quantiles=np.moveaxis(figures[..., :count], -1, 0),
         quantile_error=np.moveaxis(figures[..., count : 2 * count], -1, 0),
         mean=mean,
         mean_error=mean_error,
         sd=sd,
+        zero=zero,
     )
 
 
 def _of_cell(values: Float32[np.ndarray, " draw"]) -> Float64[np.ndarray, " figure"]:
-    """Exact quantiles, their errors, then mean, its error and sd; nothing but NaN if any draw has no value.
+    """Exact quantiles, their errors, then mean, its error, sd and share of zeros; all NaN if any draw has no value.
 
     The error of a quantile is half the distance between the order statistics one binomial sd to either side of it.
     """
@@ -216,7 +244,8 @@ def _of_cell(values: Float32[np.ndarray, " draw"]) -> Float64[np.ndarray, " figu
     spread = np.sqrt(levels * (1 - levels) / n)
     wanted = np.concatenate([levels, np.clip(levels + spread, 0, 1), np.clip(levels - spread, 0, 1)])
     at, above, below = _quantiles(values, wanted).reshape(3, -1)
-    figures = np.concatenate([at, (above - below) / 2, [mean, sd / np.sqrt(n), sd]])
+    zero = 1 - np.count_nonzero(values) / n
+    figures = np.concatenate([at, (above - below) / 2, [mean, sd / np.sqrt(n), sd, zero]])
     return np.full_like(figures, np.nan) if np.isnan(mean) else figures
 
 

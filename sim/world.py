@@ -39,6 +39,7 @@ class Guidance:
     reported: Float64[np.ndarray, " reported_buyer"]  # bn USD of the year up to the hand-over
     open_quarters: Bool[np.ndarray, "4 reported_buyer"]  # the i-th quarter after the hand-over is of that year
     guided: Bool[np.ndarray, "time reported_buyer"]  # an open quarter of a guided year
+    reach: Float64[np.ndarray, "time reported_buyer"]  # how far the ceiling on spending is in force
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ class Record:
     capex: Float64[np.ndarray, "time reported_buyer"]
     capex_growth: Float64[np.ndarray, " time"]
     line: Float64[np.ndarray, "time reported_supplier"]
+    outlook: Float64[np.ndarray, "time reported_supplier"]  # the supplier's own outlook on the days it covers
     attach: Float64[np.ndarray, "time reported_supplier"]
-    cover: Float64[np.ndarray, "time supplier"]
+    reported: Float64[np.ndarray, "time supplier"]  # part of the quarter's days that are reported or elicited
+    cover: Float64[np.ndarray, "time supplier"]  # the same with the days under outlook
     guidance: Guidance
     fiscal: tuple[Fiscal, ...]
 
@@ -107,7 +110,7 @@ def build(book: Book, folder: Path | None = None) -> World:
     _check_sums(book)
     folder = folder or priors_folder() / "history"
     known = {
-        name: history.known_by(history.read(folder / f"{name}.csv"), book.as_of)
+        name: history.known_by(history.read(folder / f"{name}.csv"), book.as_of, retrospective=book.world.retrospective)
         for name in ("capex", "guidance", "revenue")
     }
     return World(book=book, structure=_structure(book), record=_record(book, known))
@@ -161,18 +164,21 @@ def _record(book: Book, known: dict[str, list[Row]]) -> Record:
     quarters = book.axes["time"]
     capex, handover = _capex(book, known["capex"])
     lines = [_line(book, name, known["revenue"]) for name in book.axes["reported_supplier"]]
-    cover = np.stack([_cover(book, name, handover, known["revenue"]) for name in book.axes["supplier"]], axis=1)
+    reported = np.stack([_cover(book, name, handover, known["revenue"]) for name in book.axes["supplier"]], axis=1)
+    outlook, expected = _outlooks(book, known["revenue"])
     return Record(
         handover=handover,
         year=np.array([int(quarter[:4]) + (int(quarter[-1]) - 0.5) / QUARTERS for quarter in quarters]),
         capex=capex,
         capex_growth=_growth(capex.sum(axis=1), handover),
         line=np.stack([line for line, _ in lines], axis=1),
+        outlook=outlook,
         attach=np.stack([attach for _, attach in lines], axis=1),
-        cover=cover,
+        reported=reported,
+        cover=np.minimum(reported + expected, 1),
         guidance=_guidance(book, known["guidance"], capex, handover),
         fiscal=tuple(
-            _fiscal(book, name, known["revenue"], cover[:, i])
+            _fiscal(book, name, known["revenue"], reported[:, i])
             for i, (name, supplier) in enumerate(book.world.suppliers.items())
             if supplier.fiscal_year_end
         ),
@@ -186,7 +192,7 @@ def _capex(book: Book, rows: list[Row]) -> tuple[np.ndarray, int]:
     for buyer in buyers:
         own = [row for row in rows if row.entity == buyer]
         years = [row for row in own if row.metric == "capex"]
-        scaled = history.scaled_to_year([row for row in own if row.metric == "capex_quarter"], years)
+        scaled = history.scaled_to_year([row for row in own if row.metric == "capex_quarter"], years, carry=True)
         by_quarter = {row.period: row.value for row in scaled}
         columns.append([by_quarter.get(quarter, np.nan) for quarter in quarters])
     capex = np.array(columns).T.reshape(len(quarters), len(buyers))
@@ -216,7 +222,10 @@ def _reported_rows(line: str | None, rows: list[Row]) -> list[Row]:
 
 
 def _line(book: Book, supplier: str, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
-    """A reported line by calendar quarter, and the share of it that is not accelerators, carried on after its end."""
+    """A reported line by calendar quarter, and the share of it that is not accelerators.
+
+    Before the first known share it is that one, after a known one it is that until the next.
+    """
     spec, quarters = book.world.suppliers[supplier], book.axes["time"]
     reported = _reported_rows(spec.line, rows)
     line, cover = history.spread(reported, quarters)
@@ -230,10 +239,33 @@ def _line(book: Book, supplier: str, rows: list[Row]) -> tuple[np.ndarray, np.nd
     both = {row.period for row in parts}
     part, _ = history.spread(parts, quarters)
     whole, _ = history.spread([row for row in reported if row.period in both], quarters)
-    attach = np.zeros(len(quarters))
-    for t in range(len(quarters)):
-        attach[t] = 1 - part[t] / whole[t] if whole[t] > 0 else attach[max(t - 1, 0)]
-    return line, attach
+    known = np.flatnonzero(whole > 0)
+    if not known.size:
+        remedy = "leave accelerator_line out, or add its rows"
+        raise BookError(
+            "history-missing", f"suppliers.{supplier}: no quarter of {spec.accelerator_line} is known", remedy=remedy
+        )
+    nearest = known[np.clip(np.searchsorted(known, np.arange(len(quarters)), side="right") - 1, 0, None)]
+    return line, 1 - part[nearest] / whole[nearest]
+
+
+def _outlooks(book: Book, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """Outlook of reported suppliers by calendar quarter [bn USD], and the part of every supplier's days it covers.
+
+    The newest outlook for the quarter after the last reported one.
+    """
+    axes = book.axes
+    outlook = np.zeros((len(axes["time"]), len(axes["reported_supplier"])))
+    cover = np.zeros((len(axes["time"]), len(axes["supplier"])))
+    for i, name in enumerate(axes["reported_supplier"]):
+        spec = book.world.suppliers[name]
+        last = max(row.end for row in _reported_rows(spec.line, rows) if row.end)
+        given = [row for row in rows if f"{row.entity}.{row.metric}" == spec.outlook_line and row.start]
+        following = [row for row in given if row.start == last + dt.timedelta(days=1)]
+        if following:
+            newest = max(following, key=lambda row: row.published)
+            outlook[:, i], cover[:, axes["supplier"].index(name)] = history.spread([newest], axes["time"])
+    return outlook, cover
 
 
 def _cover(book: Book, supplier: str, handover: int, rows: list[Row]) -> np.ndarray:
@@ -275,7 +307,16 @@ def _guidance(book: Book, rows: list[Row], capex: np.ndarray, handover: int) -> 
         reported=capex[in_year & ~is_open].sum(axis=0),
         open_quarters=open_quarters & (target > 0),
         guided=is_open[:, None] & (target > 0),
+        reach=_reach(is_open[:, None] & (target > 0)),
     )
+
+
+def _reach(guided: np.ndarray) -> np.ndarray:
+    """How far the ceiling on spending is in force: not in a guided year, then by quarters over the year after it."""
+    since = np.zeros(guided.shape)
+    for t in range(1, len(guided)):
+        since[t] = np.where(guided[t - 1] & ~guided[t], 1, since[t - 1] + (since[t - 1] > 0))
+    return np.where(guided, 0.0, np.where(since > 0, np.minimum(since / QUARTERS, 1), 1.0))
 
 
 def _fiscal(book: Book, supplier: str, rows: list[Row], cover: np.ndarray) -> Fiscal:

@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from sim import cli, simulate, store
-from sim.book import yaml
+from sim.book import shipped, yaml
 from sim.errors import DeviceError
 
 SCRIPT = Path(sys.executable).with_name("chipcast")
@@ -99,7 +100,7 @@ def test_run__json_is_the_same_table_and_nothing_else(chipcast, base_run, monkey
     assert ended.code == 0
     assert str(base_run.folder) in ended.err
     for row in rows:
-        whose = {"supplier", "buyer"} & set(row)
+        whose = {"supplier", "buyer", "tier", "constraint"} & set(row)
         assert set(row) == {"output", "period", "unit", *FIGURES, *whose}
         assert len(whose) == 1
     (row,) = [
@@ -170,6 +171,69 @@ def test_validate__says_what_the_book_holds(chipcast):
     plain = chipcast("validate")
     assert plain.out.startswith("base: valid, as of 2026-02-28; ")
     assert found["sha256"][:12] in plain.out
+
+
+@pytest.fixture
+def small_books(monkeypatch, tmp_path):
+    """The synthetic book of tests/book, with its vintages and scenarios, in place of the shipped one."""
+    root, here = tmp_path / "priors", Path(__file__).parent / "book"
+    shutil.copytree(here / "small", root)
+    loader = importlib.import_module("sim.book.load")  # ``sim.book.load`` is the function of that name
+    given = {**loader.load.__kwdefaults__, "priors": root, "inputs": table_of("book/conftest.py", "INPUTS")}
+    monkeypatch.setattr(loader.load, "__kwdefaults__", given)
+
+
+@pytest.mark.usefixtures("small_books")
+@pytest.mark.parametrize(
+    ("arguments", "name", "as_of", "told"),
+    [
+        ([], "base", "2025-02-28", False),
+        (["base", "--as-of", "2025-02-28"], "base", "2025-02-28", False),
+        (["--as-of", "2024-12-24"], "2024-11-30", "2024-11-30", True),
+        (["2024-06-30"], "2024-06-30", "2024-06-30", False),
+        (["dear", "fast"], "dear+fast", "2025-02-28", False),
+        (["dear", "fast", "--as-of", "2024-06-30"], "dear+fast", "2024-06-30", False),
+        (["2024-11-30", "dear"], "dear", "2024-11-30", False),
+    ],
+)
+def test_validate__takes_dates_vintages_and_scenarios(chipcast, arguments, name, as_of, told):
+    ended = chipcast("validate", "--json", *arguments)
+    found = json.loads(ended.out)
+    assert (ended.code, found["name"], found["as_of"]) == (0, name, as_of)
+    assert ended.err == (f"chipcast: the book of {as_of} is used for {arguments[-1]}\n" if told else "")
+
+
+@pytest.mark.usefixtures("small_books")
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["dear", "cheap"], 2, ["cheap.yaml:6:17: cheap and dear, at ", "dear.yaml:4:17, say different", "price.n1"]),
+        (["dear", "fats"], 2, ["did you mean 'fast'", "[book-not-found]"]),
+        (["dear", "dear"], 2, ["dear.yaml: dear changes nothing", "[book-no-change]"]),
+        (["2024-06-30", "2024-11-30"], 2, ["[book-conflict]", "start all from one book"]),
+        (["2024-06-31"], 2, ["did you mean '2024-06-30'"]),
+        (["dear", "--as-of", "2024-06-29"], 3, ["no book as of 2024-06-29: the earliest is of 2024-06-30"]),
+    ],
+)
+def test_validate__refuses_books_that_do_not_go_together(chipcast, arguments, code, words):
+    ended = chipcast("validate", *arguments)
+    assert (ended.code, ended.out) == (code, "")
+    assert [word for word in words if word not in ended.err] == []
+
+
+def test_run__loads_every_scenario_named(chipcast, monkeypatch, base_world):
+    from sim import forecast
+
+    asked = []
+    monkeypatch.setattr(forecast, "load", lambda names, **given: asked.append((names, given)) or base_world)
+    monkeypatch.setattr(forecast, "run", lambda *_, **__: sys.exit(0))
+    ended = chipcast("run", "one", "two", "--as-of", "2026-03-15", "--set", "pue.max=1.5")
+    chipcast("run")
+    assert asked == [
+        (["one", "two"], {"as_of": "2026-03-15", "overrides": {"pue.max": "1.5"}}),
+        ("base", {"as_of": None, "overrides": {}}),
+    ]
+    assert ended.err == "chipcast: the book of 2026-02-28 is used for 2026-03-15\n"
 
 
 def test_list__shows_runs_and_their_problems(chipcast, base_run, tmp_path):
@@ -248,12 +312,13 @@ def test_run__refuses_a_number_of_draws_that_is_none(chipcast, nothing_simulated
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("as_of", ["2024-05-27", "2026-02-27"])
-def test_run__refuses_a_date_before_the_first_book(chipcast, nothing_simulated, as_of):
-    ended = chipcast("run", "--as-of", as_of)
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_book__refuses_a_date_before_the_first_one(chipcast, nothing_simulated, command):
+    first = next(iter(shipped().values()))
+    ended = chipcast(command, "--as-of", first - timedelta(days=1))
     assert ended.code == 3
-    assert f"no book as of {as_of}" in ended.err
-    assert "ask for 2026-02-28 or later" in ended.err
+    assert f"no book as of {first - timedelta(days=1)}" in ended.err
+    assert f"ask for {first} or later" in ended.err
     assert not Path("runs").exists()
 
 
@@ -414,7 +479,7 @@ BAD = {
 @pytest.fixture
 def _base_read_once(monkeypatch):
     """Read each shipped file once for all tests."""
-    loader = importlib.import_module("sim.book.load")  # ``sim.book.load`` is the function of that name
+    loader = importlib.import_module("sim.book.shelf")
     monkeypatch.setattr(loader, "read", lambda path: (read_shipped if "priors" in path.parts else yaml.read)(path))
 
 

@@ -225,9 +225,9 @@ def test_load__an_override_moves_what_it_should_and_nothing_before(base_run):
     prior = float(tree["prior"]["capex_drift"].sel(quantile=0.95))
     assert prior == pytest.approx(0.45)
     base = base_run.tree
-    assert figure(tree, "capex", 0.95, capex_buyer="total", year="2030") > 1.1 * figure(
-        base, "capex", 0.95, capex_buyer="total", year="2030"
-    )
+    # the median drift rises by 0.039 a year: by 2030 up to 1.17 times as much is intended, of which cash bears a part
+    levels = [figure(t, "capex", 0.5, capex_buyer="total", year="2030") for t in (tree, base)]
+    assert 1.02 < levels[0] / levels[1] < 1.17
     for output in ("h100e", "revenue", "units"):  # the same random numbers: what was sold does not move
         sold = [t["prior_predictive/year"][output].sel(year=["2022", "2023", "2024"]).values for t in (tree, base)]
         np.testing.assert_allclose(*sold, rtol=1e-6)

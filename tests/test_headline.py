@@ -9,7 +9,14 @@ import xarray as xr
 from rich.console import Console
 
 from sim import headline
+from sim.axes import CONSTRAINTS, TIERS
 
+OF = dict.fromkeys(("capex", "need", "shortfall", "coverage"), "buyer") | {
+    "binding": "constraint",
+    "bound_buyers": "constraint",
+    "tier_revenue": "tier",
+}
+"""Whom an output is of, where that is no supplier."""
 FIGURES = ("p05", "p25", "p50", "p75", "p95", "mean")
 
 
@@ -30,7 +37,7 @@ def chosen(rows, **wanted) -> list[dict]:
 
 def test_rows__have_exactly_the_keys_that_are_promised(rows):
     for row in rows:
-        whose = "buyer" if row["output"] == "capex" else "supplier"
+        whose = OF.get(row["output"], "supplier")
         assert tuple(row) == ("output", whose, "period", "unit", *FIGURES)
         assert all(isinstance(row[key], str) for key in ("output", whose, "period", "unit"))
         assert all(isinstance(row[key], float) for key in FIGURES)
@@ -38,7 +45,7 @@ def test_rows__have_exactly_the_keys_that_are_promised(rows):
 
 
 def test_rows__are_unique_and_ordered_within(rows):
-    keys = [(row["output"], row.get("supplier", row.get("buyer")), row["period"]) for row in rows]
+    keys = [(row["output"], row[OF.get(row["output"], "supplier")], row["period"]) for row in rows]
     assert len(set(keys)) == len(keys)
     assert all(row["p05"] <= row["p25"] <= row["p50"] <= row["p75"] <= row["p95"] for row in rows)
 
@@ -53,6 +60,7 @@ def test_rows__show_what_a_reader_asks_first(rows):
         "h100e_growth",
         "revenue_growth",
         "capex",
+        *OF,
     }
     assert {row["output"] for row in rows} == outputs
     years = [str(year) for year in range(2025, 2031)]
@@ -62,6 +70,10 @@ def test_rows__show_what_a_reader_asks_first(rows):
     fiscal = chosen(rows, output="fiscal_revenue", supplier="nvidia")
     assert [row["period"] for row in fiscal] == [f"FY{year}" for year in range(2026, 2031)]
     assert {row["buyer"] for row in chosen(rows, output="capex")} == {"reported", "total"}
+    for constraint in CONSTRAINTS:
+        assert [row["period"] for row in chosen(rows, output="binding", constraint=constraint)] == years[1:]
+    assert {row["tier"] for row in chosen(rows, output="tier_revenue")} == set(TIERS)
+    assert {row["buyer"] for row in chosen(rows, output="shortfall")} == {"total"}
     assert not chosen(rows, output="revenue_share", supplier="total")
 
 
@@ -85,14 +97,24 @@ def test_rows__are_the_trees_numbers(rows, base_run):
     for row in rows:
         if row["output"] == "a100e":
             continue
-        dim = "capex_buyer" if "buyer" in row else "supplier"
+        whose = OF.get(row["output"], "supplier")
+        dim = "capex_buyer" if row["output"] == "capex" else whose
         period = "fiscal_year" if row["output"] == "fiscal_revenue" else "year"
         dim = f"fiscal_{dim}" if period == "fiscal_year" else dim
         data = base_run.tree[f"prior_predictive/{period}"].to_dataset()
-        at = {dim: row.get("supplier", row.get("buyer")), period: row["period"]}
+        at = {dim: row[whose], period: row["period"]}
         for key, level in levels.items():
             assert row[key] == float(data[row["output"]].sel(at).sel(quantile=level))
         assert row["mean"] == float(data[f"{row['output']}_mean"].sel(at))
+
+
+def test_rows__one_of_the_constraints_binds(rows):
+    """The probabilities of a year are means of shares that sum to 1 in every draw."""
+    for output in ("binding", "bound_buyers"):
+        for year in range(2026, 2031):
+            found = [row["mean"] for row in chosen(rows, output=output, period=str(year))]
+            assert len(found) == 3
+            assert sum(found) == pytest.approx(1, abs=1e-5)
 
 
 def test_rows__an_a100_is_312_of_989_of_an_h100(rows):
@@ -115,6 +137,15 @@ def test_rows__growth_from_nothing_is_null(base_run):
     assert found
     assert all(row["p50"] is None for row in found)
     assert " - " in shown(found)
+
+
+def test_table__shows_what_binds_across_the_years(rows):
+    lines = shown(rows).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("what holds buyers back"))
+    assert lines[first + 1].split() == ["2026", "2027", "2028", "2029", "2030"]
+    supply = next(line for line in lines[first:] if line.startswith("supply")).split()
+    (row,) = chosen(rows, output="binding", constraint="supply", period="2026")
+    assert float(supply[1]) == pytest.approx(row["mean"] * 100, rel=5e-3)
 
 
 def test_table__shows_three_significant_digits_and_percentages(rows):

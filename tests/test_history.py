@@ -179,6 +179,15 @@ def test_scaled_to_year__leaves_quarters_that_straddle_the_year_alone():
     assert history.scaled_to_year([fiscal, other], [YEAR]) == [fiscal, other]
 
 
+def test_scaled_to_year__carries_the_last_years_factor_where_asked():
+    """Amazon's quarters of an open year are gross; the year before says what net is of gross."""
+    open_year = [row("2026-01-01", "2026-03-31", 8.0), row("2026-04-01", "2026-06-30", 6.0)]
+    before = row("2024-10-01", "2024-12-31", 5.0)
+    scaled = history.scaled_to_year([before, *QUARTERS, *open_year], [YEAR], carry=True)
+    assert [each.value for each in scaled] == pytest.approx([5, 9, 18, 27, 36, 7.2, 5.4], rel=1e-14)
+    assert history.scaled_to_year(open_year, [YEAR], carry=True) == open_year
+
+
 def test_scaled_to_year__scales_each_year_by_its_own():
     later = [row(f"2026{q.start:-%m-%d}", f"2026{q.end:-%m-%d}", 1.0) for q in QUARTERS]
     scaled = history.scaled_to_year([*QUARTERS, *later], [YEAR, row("2026-01-01", "2026-12-31", 8.0)])

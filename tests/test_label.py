@@ -11,7 +11,7 @@ from sim.axes import DERIVED, INPUTS, OUTPUTS, QUARTERLY
 from sim.book.load import priors_folder
 
 PERIODS = {"year": "year", "quarter": "time", "fiscal_year": "fiscal_year"}
-KINDS = ("", "_error", "_mean", "_mean_error", "_sd")
+KINDS = ("", "_error", "_mean", "_mean_error", "_sd", "_zero")
 
 
 def group(base_run, period: str) -> xr.Dataset:
@@ -46,7 +46,7 @@ def test_summary_tree__every_output_comes_with_mean_sd_and_errors(base_run):
 def test_summary_tree__names_of_errors_differ_from_the_quantity(base_run):
     year = group(base_run, "year")
     names = [year[f"revenue{kind}"].attrs["long_name"] for kind in KINDS]
-    assert len(set(names)) == 5
+    assert len(set(names)) == len(KINDS)
     assert names[1].startswith("Monte Carlo standard error of the quantile of")
 
 
@@ -74,20 +74,76 @@ def test_summary_tree__quantiles_are_in_order(base_run, period):
 
 
 @pytest.mark.parametrize("period", PERIODS)
-def test_summary_tree__only_growth_and_past_ai_capex_have_missing_values(base_run, period):
+def test_summary_tree__only_outputs_of_the_forecast_and_ratios_have_missing_values(base_run, period):
     data = group(base_run, period)
+    declared = OUTPUTS | DERIVED
     for name, variable in data.items():
-        if name.startswith("ai_capex"):
+        output = declared[of_kind(name)]
+        if output.forecast_only:
             assert variable.attrs["missing_ok"] == 1
-            assert bool(variable.sel(year=slice("2022", "2025")).isnull().all())
-            assert bool(np.isfinite(variable.sel(year=slice("2026", None))).all())
-        elif name.removesuffix("_error").removesuffix("_mean").removesuffix("_sd").endswith("growth"):
+            assert bool(variable.sel(year=slice("2022", "2025")).isnull().all()), name
+            assert bool(np.isfinite(variable.sel(year=slice("2026", None))).all()), name
+        elif of_kind(name) in ("h100e_growth", "revenue_growth"):
             assert variable.attrs["missing_ok"] == 1
             assert bool(variable.sel(year="2022").isnull().all())
             assert bool(variable.sel(supplier=["nvidia", "total"], year=slice("2023", None)).notnull().all())
+        elif output.annual == "ratio":  # of nothing, where a supplier ships or a buyer owns nothing yet
+            assert variable.attrs["missing_ok"] == 1
+            assert bool(variable.sel({output.dims[0]: "total"}).notnull().all()), name
         else:
             assert "missing_ok" not in variable.attrs
             assert bool(np.isfinite(variable).all()), name
+
+
+def of_kind(name: str) -> str:
+    """The output whose statistic a variable is."""
+    endings = sorted((kind for kind in KINDS if kind), key=len, reverse=True)
+    return next((name.removesuffix(kind) for kind in endings if name.endswith(kind)), name)
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_summary_tree__zero_is_the_share_of_draws_that_are_exactly_0(base_run, period):
+    data, draws = group(base_run, period), base_run.tree["draws"].to_dataset()
+    kinds = {name: of_kind(name) for name in data if name.endswith("_zero")}
+    assert kinds
+    for name, output in kinds.items():
+        kept = draws[f"{output}_quarter" if period == "quarter" else output]
+        expected = xr.where(kept.isnull().any("draw"), np.nan, (kept == 0).mean("draw"))
+        np.testing.assert_allclose(data[name], expected, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_summary_tree__shortfall_and_chips_to_come_have_atoms_at_0(base_run):
+    """Some need is met and some is not; a chip not yet launched is never sold, one sold for years always."""
+    year = group(base_run, "year")
+    short = year["shortfall_zero"].sel(year=slice("2026", None))
+    assert bool(((short >= 0) & (short <= 1)).all())
+    assert bool(((short.drop_sel(buyer="total") > 0.02) & (short.drop_sel(buyer="total") < 0.98)).any())
+    total, parts = short.sel(buyer="total"), short.drop_sel(buyer="total")
+    assert bool((total <= parts.min("buyer") + 1e-6).all())  # the total is 0 only where every buyer's is
+    units = year["chip_units_zero"]
+    assert float(units.sel(chip="nvidia_2030", year="2025")) == 1
+    assert float(units.sel(chip="h100", year="2024")) == 0
+
+
+def test_summary_tree__probabilities_of_constraints_are_means_that_sum_to_one(base_run):
+    year = group(base_run, "year").sel(year=slice("2026", None))
+    for name in ("binding_mean", "bound_buyers_mean"):
+        assert bool(((year[name] >= 0) & (year[name] <= 1)).all())
+        np.testing.assert_allclose(year[name].sum("constraint"), 1, rtol=1e-5)
+
+
+def test_draws_dataset__ratios_are_those_of_a_draws_own_years(base_run):
+    draws = base_run.tree["draws"].to_dataset().sel(year=slice("2026", None)).astype(np.float64)
+    for name, part, whole in (
+        ("coverage", "raw_need", "installed"),
+        ("h100e_price", "revenue", "h100e"),
+        ("depreciation_share", "depreciation_added", "net_income"),
+    ):
+        expected = (draws[part] / draws[whole].where(draws[whole] > 0)).values
+        np.testing.assert_allclose(draws[name].values, expected, rtol=1e-5, err_msg=name)
+    bound = draws["bound_h100e"]
+    np.testing.assert_allclose(draws["binding"], bound / bound.sum("constraint"), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(bound.sum("constraint"), draws["buyer_h100e"].sel(buyer="total"), rtol=1e-4)
 
 
 def test_summary_tree__prior_is_the_books_in_the_models_unit(base_run):
@@ -144,9 +200,10 @@ def test_draws_dataset__gives_the_summary_again(base_run):
             assert kept.dims[-1] == "draw"
             assert kept.sizes["draw"] == 4096
             assert kept.dims[-2] == dim
-            expected = np.quantile(kept.values, data["quantile"].values, axis=-1)
+            expected = np.quantile(kept.values, data["quantile"].values, axis=-1)  # no value where a draw has none
             np.testing.assert_allclose(data[name], expected, rtol=1e-6, atol=1e-9, err_msg=name)
-            np.testing.assert_allclose(data[f"{name}_mean"], kept.mean("draw"), rtol=1e-6, atol=1e-9, err_msg=name)
+            mean = kept.mean("draw", skipna=False)
+            np.testing.assert_allclose(data[f"{name}_mean"], mean, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_draws_dataset__totals_and_years_hold_in_every_draw(base_run):

@@ -42,8 +42,11 @@ def test_tutorial__adds_a_buyer_and_a_chip(tutorial):
 
 def test_tutorial__leaves_what_it_does_not_touch(tutorial):
     base, mine = sim.run(sim.load(), draws=2_048), sim.run(sim.load(tutorial), draws=2_048)
-    reported = [tree["prior_predictive/year"]["capex"].sel(capex_buyer="reported").values for tree in (base, mine)]
-    np.testing.assert_allclose(*reported, rtol=1e-5)
+    reported = [tree["prior_predictive/year"]["capex"].sel(capex_buyer="reported") for tree in (base, mine)]
+    known = [values.sel(year=["2022", "2023", "2024", "2025"]).values for values in reported]
+    np.testing.assert_allclose(*known, rtol=1e-5)
+    # a hundredth of NVIDIA's sales elsewhere leaves the others a little shorter of machines, which their budgets answer
+    np.testing.assert_allclose(*(values.values for values in reported), rtol=0.01)
 
 
 def test_shown_prior__is_the_shipped_one():

@@ -142,20 +142,78 @@ def test_block_cells__years_are_sums_of_their_own_quarters(world, made, output):
     for i, year in enumerate(range(2022, 2031)):
         quarters = [t for t, name in enumerate(world.book.axes["time"]) if name.startswith(str(year))]
         assert len(quarters) == 4
-        if output == "ai_capex" and year <= 2025:  # the belief is of the book's date, and says nothing of years before
+        if OUTPUTS[output].forecast_only and year <= 2025:  # beliefs of the book's date say nothing of years before
             assert np.isnan(made.cells["year", output][:, i]).all()
             continue
         expected = made.flows[output][quarters].astype(np.float64).sum(axis=0)
         np.testing.assert_allclose(made.cells["year", output][:own, i], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("output", ["installed", "power"])
+def first_year(output):
+    """Years that an output says something of."""
+    return 2026 if OUTPUTS[output].forecast_only else 2022
+
+
+@pytest.mark.parametrize("output", [name for name, output in OUTPUTS.items() if output.annual == "last"])
 def test_block_cells__stocks_of_a_year_are_those_of_its_last_quarter(world, made, output):
-    assert OUTPUTS[output].annual == "last"
-    last = [world.book.axes["time"].index(f"{year}Q4") for year in range(2022, 2031)]
+    start = first_year(output)
+    last = [world.book.axes["time"].index(f"{year}Q4") for year in range(start, 2031)]
     stock = made.cells["year", output]
-    assert (stock[:-1] == made.flows[output][last].swapaxes(0, 1)).all()
-    np.testing.assert_allclose(stock[-1], made.flows[output][last].sum(axis=1), rtol=1e-6)
+    assert np.isnan(stock[:, : start - 2022]).all()
+    assert (stock[:-1, start - 2022 :] == made.flows[output][last].swapaxes(0, 1)).all()
+    np.testing.assert_allclose(stock[-1, start - 2022 :], made.flows[output][last].sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", [name for name, output in OUTPUTS.items() if output.annual == "mean"])
+def test_block_cells__rates_of_a_year_are_the_mean_of_its_quarters(world, made, output):
+    own = len(world.book.axes[OUTPUTS[output].dims[0]])
+    for year in range(2026, 2031):
+        quarters = [t for t, name in enumerate(world.book.axes["time"]) if name.startswith(str(year))]
+        expected = made.flows[output][quarters].astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(made.cells["year", output][:own, year - 2022], expected, rtol=1e-6)
+    assert np.isnan(made.cells["year", output][:, :4]).all()
+
+
+def test_block_cells__ratios_are_made_in_the_draw_of_totals_too(world, made):
+    cells = {name: values.astype(np.float64) for (period, name), values in made.cells.items() if period == "year"}
+    ahead = slice(4, None)
+    np.testing.assert_allclose(cells["coverage"], cells["raw_need"] / cells["installed"], rtol=1e-5)
+    np.testing.assert_allclose(cells["h100e_price"], cells["revenue"] / cells["h100e"], rtol=1e-5)
+    share = cells["depreciation_added"] / cells["net_income"]
+    np.testing.assert_allclose(cells["depreciation_share"][:, ahead], share[:, ahead], rtol=1e-5)
+    total = cells["raw_need"][-1] / cells["installed"][-1]
+    np.testing.assert_allclose(cells["coverage"][-1], total, rtol=1e-5)
+    assert (np.abs(total / cells["coverage"][:-1].mean(axis=0) - 1) > 0.01).mean() > 0.5  # no mean of ratios
+
+
+def test_block_cells__binding_is_the_share_of_shipments_under_each_constraint(world, made):
+    bound = made.cells["year", "bound_h100e"].astype(np.float64)[:, 4:]
+    binding = made.cells["year", "binding"][:, 4:]
+    np.testing.assert_allclose(binding, bound / bound.sum(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(binding.sum(axis=0), 1, rtol=1e-5)
+
+
+def test_block_cells__a_ratio_of_nothing_is_not_a_number(world, made):
+    intel = world.book.axes["supplier"].index("intel_gaudi")
+    flows = {name: flow.copy() for name, flow in made.flows.items()}
+    flows["h100e"][:4, intel] = flows["revenue"][:4, intel] = 0
+    flows["bound_h100e"][16:20] = 0
+    flows["net_income"][20:24, 0] = 0
+    cells = reduce.block_cells(world, Block(0, flows, np.zeros((len(world.entries), 400), np.float32)))
+    assert np.isnan(cells["year", "h100e_price"][intel, 0]).all()
+    assert np.isfinite(cells["year", "h100e_price"][intel, 1:]).all()
+    assert np.isnan(cells["year", "binding"][:, 4]).all()
+    assert np.isfinite(cells["year", "binding"][:, 5:]).all()
+    assert np.isnan(cells["year", "depreciation_share"][0, 5]).all()
+    assert np.isfinite(cells["year", "depreciation_share"][1:, 5]).all()
+
+
+def test_statistics__counts_the_draws_that_are_exactly_0():
+    values = np.array([[[0, 0, 0, 1e-30], [1, -1, 2, 0], [0, 0, 0, 0], [0, np.nan, 1, 2]]], np.float32)
+    found = summed(values)
+    np.testing.assert_allclose(found.zero, [[0.75, 0.25, 1, np.nan]])
+    np.testing.assert_array_equal(found.quantiles[:, 0, 2], 0)
+    assert np.isnan(found.quantiles[:, 0, 3]).all()
 
 
 def test_block_cells__totals_are_made_in_the_draw(world, made):

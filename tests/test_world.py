@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim import history, world
+from sim import history, reduce, simulate, world
 from sim.axes import INPUTS
 from sim.book.load import load, priors_folder
 from sim.errors import BookError
@@ -112,15 +112,49 @@ def test_record__guidance_is_the_middle_of_the_newest_range(base, figures):
     assert (found.guided[record.handover + 1] == found.open_quarters[0]).all()
 
 
-def test_record__cover_is_the_part_of_days_reported(base):
-    cover = base.record.cover
-    assert cover[quarter(base, "2025Q4"), supplier(base, "google_tpu")] == pytest.approx(33 / 92, rel=1e-14)
-    assert cover[quarter(base, "2026Q1"), supplier(base, "nvidia")] == pytest.approx(25 / 90, rel=1e-14)
-    assert (cover[: quarter(base, "2025Q4")] == 1).all()
+def test_record__reported_is_the_part_of_days_reported(base):
+    part = base.record.reported
+    assert part[quarter(base, "2025Q4"), supplier(base, "google_tpu")] == pytest.approx(33 / 92, rel=1e-14)
+    assert part[quarter(base, "2026Q1"), supplier(base, "nvidia")] == pytest.approx(25 / 90, rel=1e-14)
+    assert (part[: quarter(base, "2025Q4")] == 1).all()
     others = [i for i, name in enumerate(base.book.axes["supplier"]) if name not in ("nvidia", "google_tpu")]
-    assert (cover[: base.record.handover + 1, others] == 1).all()
-    assert (cover[base.record.handover + 1 :, others] == 0).all()
-    assert (cover[quarter(base, "2026Q2") :] == 0).all()
+    assert (part[: base.record.handover + 1, others] == 1).all()
+    assert (part[base.record.handover + 1 :, others] == 0).all()
+    assert (part[quarter(base, "2026Q2") :] == 0).all()
+
+
+def test_record__outlook_of_nvidia_is_spread_over_its_days(base, figures):
+    """78.0 bn USD from 26 January to 26 April 2026: 65 of 91 days in the first quarter, 26 in the second."""
+    outlook = base.record.outlook
+    nvidia = base.book.axes["reported_supplier"].index("nvidia")
+    assert figures["nvidia.revenue_guidance.FY27Q1@2026-02-25"] == 78
+    assert outlook[quarter(base, "2026Q1"), nvidia] == pytest.approx(78 * 65 / 91, rel=1e-12)
+    assert outlook[quarter(base, "2026Q2"), nvidia] == pytest.approx(78 * 26 / 91, rel=1e-12)
+    assert outlook.sum() == pytest.approx(78, rel=1e-12)  # nobody else gives one
+
+
+def test_record__cover_counts_every_day_once(base):
+    """What is reported and what is under outlook, from the day after on: 25 and 65 of 90 days, then 26 of 91."""
+    cover, reported = base.record.cover, base.record.reported
+    nvidia = supplier(base, "nvidia")
+    assert cover[quarter(base, "2026Q1"), nvidia] == 1
+    assert cover[quarter(base, "2026Q1"), nvidia] - reported[quarter(base, "2026Q1"), nvidia] == pytest.approx(65 / 90)
+    assert cover[quarter(base, "2026Q2"), nvidia] == pytest.approx(26 / 91, rel=1e-12)
+    assert (cover[quarter(base, "2026Q3") :] == 0).all()
+    assert ((reported <= cover) & (cover <= 1)).all()
+    others = [i for i in range(cover.shape[1]) if i != nvidia]
+    assert (cover[:, others] == reported[:, others]).all()
+
+
+def test_record__the_ceiling_comes_into_force_over_the_year_after_guidance(base):
+    reach = base.record.guidance.reach
+    buyers = base.book.axes["reported_buyer"]
+    first = quarter(base, "2026Q1")
+    for buyer in ("alphabet", "amazon", "meta"):
+        expected = [1, 0, 0, 0, 0, 0.25, 0.5, 0.75, 1, 1]
+        assert reach[first - 1 : first + 9, buyers.index(buyer)].tolist() == expected
+    assert (reach[:, buyers.index("microsoft")] == 1).all()  # guides no calendar year
+    assert (reach[first + 8 :] == 1).all()
 
 
 def test_record__line_is_nvidias_by_days_on_its_years_total(base, figures):
@@ -206,10 +240,11 @@ def test_build__hands_over_earlier_where_one_buyer_lacks_a_quarter(tmp_path, fig
     record, buyers = found.record, found.book.axes["reported_buyer"]
     assert found.book.axes["time"][record.handover] == "2025Q3"
     amazon, meta = buyers.index("amazon"), buyers.index("meta")
-    gross = [figures[f"amazon.capex_quarter.2025Q{n}"] for n in (1, 2, 3)]
-    np.testing.assert_allclose(record.capex[12:15, amazon], gross, rtol=1e-12)  # the year is not covered: not scaled
+    before = figures["amazon.capex.2024"] / sum(figures[f"amazon.capex_quarter.2024Q{n}"] for n in (1, 2, 3, 4))
+    net = [before * figures[f"amazon.capex_quarter.2025Q{n}"] for n in (1, 2, 3)]  # as the last year that is covered
+    np.testing.assert_allclose(record.capex[12:15, amazon], net, rtol=1e-12)
     assert record.guidance.year == "2025"
-    assert record.guidance.reported[amazon] == pytest.approx(sum(gross))
+    assert record.guidance.reported[amazon] == pytest.approx(sum(net))
     assert record.guidance.open_quarters[:, meta].tolist() == [True, False, False, False]
     newest = {"alphabet": "2025-10-29", "meta": "2025-10-29"}  # each raised its range of January or February
     for buyer, day in newest.items():
@@ -237,13 +272,19 @@ GUESS = """
   reasoning: To see.
   as_of: 2026-02-28
 """
-GUESSES = {"ai_share": "apple", "owner_weight": "apple/nvidia", "owner_weight_2022": "apple/nvidia"}
+MONEY = {"operating_cash_flow": "apple"}
+SHARES = {
+    **{"ai_share": "apple", "net_income_share": "apple"},
+    **{"owner_weight": "apple/nvidia", "owner_weight_2022": "apple/nvidia"},
+}
 
 
 def test_load__refuses_a_reported_buyer_without_history(tmp_path):
     path = tmp_path / "apple.yaml"
     guesses = [
-        f"{name}:\n  dist: {{{label}: {{family: beta, p05: 0.2, p95: 0.6}}}}{GUESS}" for name, label in GUESSES.items()
+        f"{name}:\n  dist: {{{label}: {{family: {family}, p05: 0.2, p95: 0.6}}}}{GUESS}"
+        for names, family in ((SHARES, "beta"), (MONEY, "lognormal"))
+        for name, label in names.items()
     ]
     path.write_text("".join([APPLE, *guesses]), encoding="utf-8")
     with pytest.raises(BookError, match=r"for apple; .*spending: elicited") as caught:
@@ -255,3 +296,52 @@ def test_load__refuses_a_reported_line_without_rows():
     with pytest.raises(BookError, match=r"suppliers.google_tpu: .*broadcom\.nothing; add rows of") as caught:
         sim.load(overrides={"suppliers.google_tpu.line": "broadcom.nothing"})
     assert caught.value.code == "history-missing"
+
+
+@pytest.fixture(scope="module")
+def few(base):
+    """Revenue [time, supplier, draw], values by stream and revenue by fiscal year of 4,096 draws."""
+    found = list(simulate.blocks(base, 5, 0, 4 * simulate.BLOCK))
+    revenue = np.concatenate([each.flows["revenue"] for each in found], axis=-1).astype(np.float64)
+    values = np.concatenate([each.values for each in found], axis=1)
+    rows = {entry.stream: values[i] for i, entry in enumerate(base.entries)}
+    cells = [reduce.block_cells(base, each)["fiscal_year", "fiscal_revenue"][0] for each in found]
+    return revenue, rows, np.concatenate(cells, axis=-1)
+
+
+def outlook_revenue(base, rows):
+    """Data-centre revenue of the days under outlook [quarter, draw]: 2026Q1 and 2026Q2."""
+    at = base.book.axes["reported_supplier"].index("nvidia")
+    outlook = base.record.outlook[[quarter(base, "2026Q1"), quarter(base, "2026Q2")], at]
+    rate = rows["outlook_share[nvidia]"] * np.exp(rows["outlook_beat[nvidia]"]) * rows["reported_share[nvidia]"]
+    return outlook[:, None] * rate.astype(np.float64)
+
+
+def test_outlook__fills_the_quarter_beside_the_reported_days(base, few):
+    """2026Q1 of NVIDIA: 25 reported days and 65 under outlook, and nothing of the market."""
+    revenue, rows, _ = few
+    at = base.book.axes["reported_supplier"].index("nvidia")
+    reported = base.record.line[quarter(base, "2026Q1"), at]
+    expected = reported * rows["reported_share[nvidia]"] + outlook_revenue(base, rows)[0]
+    np.testing.assert_allclose(revenue[quarter(base, "2026Q1"), supplier(base, "nvidia")], expected, rtol=1e-5)
+    second = revenue[quarter(base, "2026Q2"), supplier(base, "nvidia")]
+    assert np.all(second > outlook_revenue(base, rows)[1])  # 65 days of the market beside them
+
+
+def test_outlook__of_the_supplier_lies_inside_the_band_of_its_days(base, few, figures):
+    """78.0 bn USD of 2026-02-25 times the last quarter's data-centre share."""
+    _, rows, _ = few
+    share = figures["nvidia.revenue_data_center.FY26Q4"] / figures["nvidia.revenue_total.FY26Q4"]
+    assert share == pytest.approx(0.914, abs=5e-4)
+    low, high = np.quantile(outlook_revenue(base, rows).sum(axis=0), (0.05, 0.95))
+    assert low < 78 * share < high
+
+
+def test_fiscal__year_2027_is_put_together_from_its_days(base, few):
+    """65 days under outlook in 2026Q1, all of 2026Q2 to Q4, and the 31 days of January 2027."""
+    revenue, rows, fiscal = few
+    years = base.record.fiscal[0].years
+    nvidia, first = supplier(base, "nvidia"), quarter(base, "2026Q1")
+    expected = outlook_revenue(base, rows)[0] + revenue[first + 1 : first + 4, nvidia].sum(axis=0)
+    expected += 31 / 90 * revenue[first + 4, nvidia]
+    np.testing.assert_allclose(fiscal[years.index("FY2027")], expected, rtol=1e-5)

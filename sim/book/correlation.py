@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from sim.book.check import Faults, as_map, build, nearest
-from sim.book.schema import ELEMENT_DIMS, Correlation, Prior, rank_matrix
+from sim.book.schema import ELEMENT_DIMS, Correlation, Prior, rank_matrix, subject
 from sim.book.sources import Sources
 from sim.book.yaml import Map, Value, place_of
 from sim.errors import BookError, Place
@@ -29,19 +29,17 @@ def by_subject(correlations: Value, place: Place) -> Map:
     result = Map(place)
     for position, item in enumerate(correlations):
         entry = as_map(item, f"correlations.{position}", correlations.places[position])
-        subject = _subject(entry)
-        if subject in result:
-            problem = f"correlation {subject} stands twice, first at {result.key_places[subject]}"
+        key = _subject(entry)
+        if key in result:
+            problem = f"correlation {key} stands twice, first at {result.key_places[key]}"
             raise BookError("book-duplicate", problem, place=entry.place, remedy="keep one")
-        result.put(subject, entry, entry.place, entry.place)
+        result.put(key, entry, entry.place, entry.place)
     return result
 
 
 def _subject(entry: Map) -> str:
     between = entry.get("between")
-    if isinstance(between, list):
-        return f"between {' and '.join(sorted(str(name) for name in between))}"
-    return f"within {entry.get('within')}"
+    return subject(entry.get("within"), between if isinstance(between, list) else None)
 
 
 def read_correlations(
@@ -50,10 +48,12 @@ def read_correlations(
     """The correlations of a merged book, and each correlated pair of streams; raises BookError for every fault."""
     node = as_map(book.get("correlations", Map(book.place)), "correlations", book.place)
     faults, entries, pairs = Faults(), [], Pairs()
-    for subject in node:
+    for key in node:
         with faults.collect():
-            item = as_map(node[subject], subject, node.value_places[subject])
-            entry = build(Correlation, item, f"correlation {subject}", source=sources.read(item, subject))
+            item = as_map(node[key], key, node.value_places[key])
+            entry = build(Correlation, item, f"correlation {key}", source=sources.read(item, key))
+            if entry.as_of is not None:
+                sources.check_date(f"correlation {key}: as_of", entry.as_of, item.value_places["as_of"])
             _add(pairs, entry, item, priors)
             entries.append(entry)
     faults.check()

@@ -1,24 +1,31 @@
-"""Loads a book: the shipped priors, overlays upon them and single values set by the user, checked as a whole."""
+"""Loads a book: a shipped one, overlays upon it and single values set by the user, checked as a whole.
 
-from collections.abc import Mapping
+The book's own date is the date of all that is known in it: of history, of references and of every prior.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import partial, reduce
 from pathlib import Path
 
 from sim.axes import INPUTS, Input
-from sim.book.check import Faults, nearest
+from sim.book.compose import Stack, check_agreement, check_change
 from sim.book.correlation import read_correlations
-from sim.book.overlay import join, laid_over
+from sim.book.fields import parse_date
+from sim.book.overlay import laid_over
 from sim.book.override import from_command, from_overlay, with_overrides
 from sim.book.priors import read_priors
-from sim.book.schema import Book, parse_date
-from sim.book.sources import Sources, read_references
+from sim.book.schema import Book
+from sim.book.shelf import BASE, Asked, Shelf
+from sim.book.sources import Rows, Sources, known_references, read_references
 from sim.book.world import read_world
-from sim.book.yaml import Map, read
+from sim.book.yaml import Map
 from sim.errors import BookError, Place, RefusedError
 
-__all__ = ["load", "priors_folder", "validate"]
+__all__ = ["Names", "load", "priors_folder", "shipped", "validate"]
 
-BASE = "base"
+Names = str | Path | Sequence[str | Path]
 
 
 def priors_folder() -> Path:
@@ -28,127 +35,138 @@ def priors_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "priors"
 
 
+def shipped(priors: Path | None = None) -> dict[str, date]:
+    """The shipped books, vintages and base, with their dates, the earliest first."""
+    return Shelf(priors or priors_folder()).dates
+
+
 def load(
-    path_or_name: str | Path = BASE,
+    names: Names = BASE,
     *,
     as_of: str | date | None = None,
     overrides: Mapping[str, object] | None = None,
     priors: Path | None = None,
     inputs: Mapping[str, Input] = INPUTS,
 ) -> Book:
-    """The book of a shipped name (``base``, a scenario) or of the user's own file or folder, with values set by path.
+    """The book of one or several names or paths, laid one after another, with single values set by path.
 
+    A name is ``base``, the date of a vintage or a scenario; a path is the user's own file or folder. All lie upon the
+    vintage named, else the newest shipped book dated on or before ``as_of``, else ``base``.
     Raises BookError with file, line and column for what is wrong in it, and RefusedError for a date before it.
     """
-    root = priors or priors_folder()
-    overlays = _overlays(path_or_name, root)
-    shipped = _read_book([root / "references.yaml", *_files(root / BASE)], Place(str(root / BASE)))
-    nodes = shipped
-    for overlay in overlays:
-        nodes = with_overrides(laid_over(nodes, overlay), from_overlay(overlay), inputs)
-    nodes = with_overrides(nodes, from_command(overrides or {}), inputs)
-    top = overlays[-1] if overlays else shipped
-    book = _build(nodes, Path(path_or_name).stem, str(top.get("about") or ""), root, inputs)
-    _check_date(as_of, read_world(shipped).as_of, book.as_of)
-    return book
+    shelf, wanted = Shelf(priors or priors_folder()), _date(as_of)
+    asked = [shelf.ask(name) for name in ([names] if isinstance(names, str | Path) else names)]
+    picked = shelf.pick(_book_named(asked), wanted)
+    binder = _Binder(shelf.root, inputs, picked, wanted, Rows(shelf.root / "history"))
+    ground = binder.ground(shelf.layers(picked))
+    stack = binder.composed(ground, [each for each in asked if each.layers])
+    return binder.with_values(stack, overrides or {}).book
 
 
-def validate(path_or_name: str | Path = BASE) -> Book:
-    """The book at a path, read and checked but not run; raises as ``load`` does."""
-    return load(path_or_name)
+def validate(names: Names = BASE, *, as_of: str | date | None = None) -> Book:
+    """The book of names or paths, read and checked but not run; raises as ``load`` does."""
+    return load(names, as_of=as_of)
 
 
-def _build(nodes: Map, name: str, about: str, root: Path, inputs: Mapping[str, Input]) -> Book:
-    world = read_world(nodes)
-    references = read_references(nodes)
-    sources = Sources(references, root / "history")
-    priors = read_priors(nodes, world, sources, inputs)
-    correlations, correlated = read_correlations(nodes, priors, sources)
-    return Book(
-        name=name,
-        about=about,
-        world=world,
-        priors=priors,
-        correlations=correlations,
-        correlated=correlated,
-        references=references,
-    )
-
-
-def _check_date(asked: str | date | None, shipped: date, book: date) -> None:
-    """Refuse a date, asked for or written in an overlay, that is earlier than the shipped book's."""
+def _date(as_of: str | date | None) -> date | None:
     try:
-        wanted = book if asked is None else parse_date(asked)
+        return None if as_of is None else parse_date(as_of)
     except ValueError as error:
         raise BookError("book-dates", str(error), place=Place("--as-of")) from None
-    earliest = min(wanted, book)
-    if earliest < shipped or wanted < book:
-        problem = (
-            f"no book as of {earliest}: the earliest is of {max(shipped, book)}, and earlier vintages do not exist yet"
+
+
+def _book_named(asked: Sequence[Asked]) -> str | None:
+    """The one vintage that the names start from, if any says which; raises BookError where two differ."""
+    named = {each.book: each.name for each in asked if each.book is not None}
+    if len(named) > 1:
+        (one, first), (other, second), *_ = named.items()
+        problem = f"{first} starts from the book of {one}, {second} from that of {other}"
+        raise BookError("book-conflict", problem, place=Place(second), remedy="start all from one book")
+    return next(iter(named), None)
+
+
+@dataclass(frozen=True)
+class _Binder:
+    """Lays overlays on the shipped book that was picked, and builds the book after each."""
+
+    root: Path
+    inputs: Mapping[str, Input]
+    picked: str
+    wanted: date | None
+    rows: Rows
+
+    def ground(self, layers: Sequence[Map]) -> Stack:
+        """The shipped book: a complete one, and what extends it."""
+        nodes = reduce(self._laid, layers[1:], layers[0].without("about"))
+        written = str(nodes.get("as_of"))
+        if self.picked not in (BASE, written):
+            place = nodes.value_places.get("as_of", nodes.place)
+            problem, remedy = f"as_of: {written} in the vintage {self.picked}", f"write as_of: {self.picked}"
+            raise BookError("book-vintage-name", problem, place=place, remedy=remedy)
+        return Stack(nodes, self._book(nodes, (), str(layers[-1].get("about") or "")))
+
+    def composed(self, ground: Stack, scenarios: Sequence[Asked]) -> Stack:
+        """The scenarios one after another on the ground; BookError where one says nothing new or two disagree."""
+        if not scenarios:
+            return ground
+        alone = [self._with_scenario(ground, scenario) for scenario in scenarios]
+        check_agreement(ground, alone)
+        return reduce(self._with_scenario, scenarios[1:], alone[0])
+
+    def with_values(self, stack: Stack, values: Mapping[str, object]) -> Stack:
+        """Single values set by path."""
+        if not values:
+            return stack
+        nodes = with_overrides(stack.nodes, from_command(values), self.inputs)
+        self._check_date(nodes, stack.book)
+        book = self._book(nodes, stack.scenarios, stack.book.about)
+        check_change(stack.book, book, Place("--set"), f"--set {', '.join(values)}")
+        return Stack(nodes, book, stack.scenarios)
+
+    def _with_scenario(self, stack: Stack, scenario: Asked) -> Stack:
+        known = {path for below in stack.scenarios for path in below.layers}
+        layers = [layer for path, layer in scenario.layers.items() if path not in known]
+        scenarios = (*stack.scenarios, scenario)
+        top = list(scenario.layers.values())[-1]
+        about = "\n\n".join(filter(None, [stack.book.about if stack.scenarios else "", str(top.get("about") or "")]))
+        nodes = reduce(partial(self._laid, beside=bool(stack.scenarios)), layers, stack.nodes)
+        self._check_date(nodes, stack.book)
+        book = self._book(nodes, scenarios, about)
+        check_change(stack.book, book, top.place, scenario.name)
+        return Stack(nodes, book, scenarios)
+
+    def _check_date(self, nodes: Map, below: Book) -> None:
+        """RefusedError where an overlay dates the book before the one below it, or after the date asked for."""
+        dated = read_world(nodes).as_of
+        if dated < below.as_of:
+            problem = f"no book as of {dated} upon that of {below.as_of}"
+            raise RefusedError("book-vintage", problem, remedy=f"ask as of {dated}, for an earlier book below it")
+        if self.wanted is not None and dated > self.wanted:
+            problem = f"no book as of {self.wanted}: the earliest is of {dated}"
+            raise RefusedError("book-vintage", problem, remedy=f"ask for {dated} or later")
+
+    def _laid(self, nodes: Map, layer: Map, *, beside: bool = False) -> Map:
+        laid = laid_over(nodes, layer, beside=beside)
+        return with_overrides(laid, from_overlay(layer, beside=beside), self.inputs)
+
+    def _book(self, nodes: Map, scenarios: Sequence[Asked], about: str) -> Book:
+        world = read_world(nodes)
+        if world.retrospective and self.picked != BASE:
+            problem, remedy = "retrospective rows inform no vintage", "leave retrospective: out"
+            raise BookError("book-retrospective", problem, place=nodes.value_places["retrospective"], remedy=remedy)
+        references = read_references(nodes)
+        sources = Sources(references, self.rows, world)
+        known = known_references(nodes, references, world.as_of, self.root / "references.yaml")
+        for scenario in scenarios:
+            sources.check(scenario.layers.values())
+        priors = read_priors(nodes, world, sources, self.inputs)
+        correlations, correlated = read_correlations(nodes, priors, sources)
+        return Book(
+            name="+".join(scenario.name for scenario in scenarios) or self.picked,
+            about=about,
+            world=world,
+            priors=priors,
+            correlations=correlations,
+            correlated=correlated,
+            references=known,
         )
-        raise RefusedError("book-vintage", problem, remedy=f"ask for {max(shipped, book)} or later")
-
-
-def _overlays(path_or_name: str | Path, root: Path) -> list[Map]:
-    """The overlays that lead from the base book to the one asked for, the base's first."""
-    found: list[Map] = []
-    chain: list[Path] = []
-    target = _find(path_or_name, root, Path(), Place(str(path_or_name)))
-    while target is not None:
-        chain.append(target.resolve())
-        overlay = _read_overlay(target)
-        found.insert(0, overlay)
-        place = overlay.value_places.get("extends", overlay.place)
-        target = _find(_text(overlay, "extends", BASE), root, Path(place.file).parent, place)
-        if target is not None and target.resolve() in chain:
-            circle = " -> ".join(path.name for path in [*chain[chain.index(target.resolve()) :], target])
-            raise BookError("book-circle", f"extends runs in a circle: {circle}", place=place, remedy="extend base")
-    return found
-
-
-def _text(overlay: Map, key: str, otherwise: str) -> str:
-    value = overlay.get(key, otherwise)
-    if not isinstance(value, str):
-        place = overlay.value_places[key]
-        raise BookError("book-type", f"{key}: expected text", place=place, remedy="put it in quotes")
-    return value
-
-
-def _find(path_or_name: str | Path, root: Path, beside: Path, place: Place) -> Path | None:
-    """The overlay that a name or a path means, None for the base book."""
-    scenarios = {path.stem: path for path in sorted((root / "scenarios").glob("*.yaml"))}
-    name = str(path_or_name)
-    if name in scenarios:
-        return scenarios[name]
-    path = beside / path_or_name
-    if name == BASE or (path.is_dir() and path.resolve() == (root / BASE).resolve()):
-        return None
-    if path.exists():
-        return path
-    problem = f"no shipped book and no file {name!r}"
-    raise BookError("book-not-found", problem, place=place, remedy=nearest(name, [BASE, *scenarios]))
-
-
-def _read_overlay(path: Path) -> Map:
-    overlay = _read_book(_files(path) if path.is_dir() else [path], Place(str(path)))
-    for key in ("extends", "about"):
-        _text(overlay, key, "")
-    return overlay
-
-
-def _files(folder: Path) -> list[Path]:
-    """The YAML files of a book's folder, by name."""
-    paths = sorted(folder.glob("*.yaml"))
-    if not paths:
-        raise BookError("book-not-found", "no *.yaml file", place=Place(str(folder)), remedy="name a book's folder")
-    return paths
-
-
-def _read_book(paths: list[Path], place: Place) -> Map:
-    """The YAML files of a book as one mapping."""
-    faults, files = Faults(), []
-    for path in paths:
-        with faults.collect():
-            files.append(read(path))
-    faults.check()
-    return join(files, place)

@@ -21,12 +21,17 @@ __all__ = ["Override", "from_command", "from_overlay", "with_overrides"]
 
 
 class Override(NamedTuple):
-    """One value to set, where it was asked for and by whom."""
+    """One value to set, where it was asked for and by whom.
+
+    ``grounds`` are the sources of the overlay that asks; ``beside`` others, the value may be there already.
+    """
 
     path: str
     value: Value
     place: Place
     by: str
+    grounds: Value = None
+    beside: bool = False
 
     def error(self, code: str, problem: str, remedy: str) -> BookError:
         """A BookError about this override."""
@@ -47,13 +52,13 @@ def from_command(overrides: Mapping[str, object]) -> list[Override]:
     return result
 
 
-def from_overlay(overlay: Map) -> list[Override]:
+def from_overlay(overlay: Map, *, beside: bool = False) -> list[Override]:
     """The overrides under an overlay's ``set:``; raises BookError where that is no mapping."""
     if "set" not in overlay:
         return []
-    node = as_map(overlay["set"], "set", overlay.value_places["set"])
+    node, by = as_map(overlay["set"], "set", overlay.value_places["set"]), f"set by {overlay.key_places['set'].file}"
     return [
-        Override(path, value, node.value_places[path], f"set by {overlay.key_places['set'].file}")
+        Override(path, value, node.value_places[path], by, overlay.get("source"), beside)
         for path, value in node.items()
     ]
 
@@ -136,17 +141,21 @@ def _with_field(node: Map, path: Sequence[str], labels: Sequence[str], override:
 
 
 def _check_changes(now: Value, override: Override) -> None:
-    if now == override.value:
+    if now == override.value and not override.beside:
         raise override.error(
             "book-no-change", "changes nothing: it has that value", "set another value or leave it out"
         )
 
 
 def _marked(prior: Map, override: Override) -> Map:
-    """A prior whose sources end with who set what."""
+    """A prior whose sources end with who set what, on which grounds."""
     note, place = Map(override.place), override.place
     text = f"{override.by}: {override.path} = {json.dumps(plain(override.value))}"
     note.put("judgement", text, place, place)
-    sources = prior.get("source")
-    kept = list(zip(sources, sources.places, strict=True)) if isinstance(sources, Seq) else []
-    return prior.with_entry("source", Seq(place, [*kept, (note, place)]), place)
+    kept, grounds = _items(prior.get("source")), _items(override.grounds)
+    new = [item for item in grounds if item not in kept]
+    return prior.with_entry("source", Seq(place, [*kept, (note, place), *new]), place)
+
+
+def _items(sources: Value) -> list[tuple[Value, Place]]:
+    return list(zip(sources, sources.places, strict=True)) if isinstance(sources, Seq) else []

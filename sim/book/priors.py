@@ -15,12 +15,12 @@ from sim.book.yaml import Map, Seq, Value
 from sim.distributions import Distribution
 from sim.errors import BookError, Place
 
-__all__ = ["DEFAULT", "OVERLAY_KEYS", "SECTIONS", "is_distribution", "read_priors"]
+__all__ = ["DEFAULT", "OVERLAY_KEYS", "SECTIONS", "covering", "is_distribution", "read_priors"]
 
 DEFAULT = "default"
 SECTIONS = (*WORLD_KEYS, "correlations", "references")
 """Keys of a book that are no priors."""
-OVERLAY_KEYS = ("extends", "about", "set")
+OVERLAY_KEYS = ("extends", "about", "source", "set")
 """Keys of an overlay that speak about it; they are not part of the book."""
 
 
@@ -58,9 +58,7 @@ def _prior(name: str, book: Map, world: WorldSpec, sources: Sources, wanted: Inp
     if entry.dims != wanted.dims:
         problem = f"{name}: dims {_listed(entry.dims)} where the model reads {_listed(wanted.dims)}"
         raise BookError("book-dims", problem, place=node.value_places["dims"], remedy=f"write {_listed(wanted.dims)}")
-    if entry.as_of > world.as_of:
-        problem = f"{name}: as_of {entry.as_of} lies after the book's {world.as_of}"
-        raise BookError("book-dates", problem, place=node.value_places["as_of"], remedy="use what was known by then")
+    sources.check_date(f"{name}.as_of", entry.as_of, node.value_places["as_of"])
     scale = _factor(name, entry.unit, wanted.unit, node.value_places["unit"])
     return Prior(
         name=name,
@@ -98,7 +96,7 @@ def _table(
         with faults.collect():
             made[id(leaf)] = _distribution(name, leaf, scale)
     combinations = list(itertools.product(*labels))
-    found = {combination: _lookup(dist, combination) for combination in combinations}
+    found = {combination: covering(dist, combination) for combination in combinations}
     missing = [",".join(combination) for combination in combinations if found[combination] is None]
     if missing:
         problem = f"{what}: no distribution for {', '.join(missing[:6])}{', ...' if len(missing) > 6 else ''}"
@@ -127,14 +125,14 @@ def _leaves(
                 faults.found.append(BookError("book-unknown-label", problem, place=node.key_places[key], remedy=remedy))
 
 
-def _lookup(node: Value, labels: Sequence[str]) -> Map | None:
+def covering(node: Value, labels: Sequence[str]) -> Map | None:
     """The distribution that covers a combination of labels, if any: its own, else the innermost default's."""
     if is_distribution(node) or not labels:
         return node if isinstance(node, Map) else None
     if not isinstance(node, Map):
         return None
     for key in (labels[0], DEFAULT):
-        found = _lookup(node[key], labels[1:]) if key in node else None
+        found = covering(node[key], labels[1:]) if key in node else None
         if found is not None:
             return found
     return None

@@ -2,25 +2,17 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SkipValidation,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, SkipValidation, StringConstraints, model_validator
 
-from sim.distributions import Distribution
+from sim.axes import CONSTRAINTS, TIERS, WORKLOADS
+from sim.book.fields import Date, Figure, Link, Model, Quarter, Text
+from sim.distributions import Distribution, Fixed
 
 __all__ = [
     "FAMILIES",
@@ -36,11 +28,9 @@ __all__ = [
     "Source",
     "Supplier",
     "WorldSpec",
-    "parse_date",
     "stream",
 ]
 
-FIRST_YEAR, LAST_YEAR = 2000, 2100
 ELEMENT_DIMS = frozenset({"time", "year"})
 """Dims along which one stream has several elements; labels of every other dim are part of the stream's name."""
 
@@ -48,63 +38,19 @@ FAMILIES: dict[str, type[Distribution]] = {
     get_args(member.model_fields["family"].annotation)[0]: member for member in get_args(get_args(Distribution)[0])
 }
 
-Dated = TypeVar("Dated", date, str)
-
-
-def parse_date(value: object) -> date:
-    """A date written ``2026-02-28``; raises ValueError outside 2000 to 2100."""
-    if isinstance(value, date):
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        raise ValueError(f"expected a date like 2026-02-28, got {value!r}")
-    try:
-        parsed = date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(f"{value} is not a date: {error}") from None
-    return _in_range(parsed, parsed.year)
-
-
-def _quarter(value: str) -> str:
-    if not re.fullmatch(r"\d{4}Q[1-4]", value):
-        raise ValueError(f"expected a quarter like 2030Q4, got {value!r}")
-    return _in_range(value, int(value[:4]))
-
-
-def _in_range(value: Dated, year: int) -> Dated:
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError(f"{value} lies outside {FIRST_YEAR} to {LAST_YEAR}")
-    return value
-
-
-def _with_figure(text: str) -> str:
-    if not re.search(r"\d", text):
-        raise ValueError(f"a citation states its figure, and {text!r} has none")
-    return text
-
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Date = Annotated[date, BeforeValidator(parse_date)]
-Quarter = Annotated[str, AfterValidator(_quarter)]
-Link = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Labelled: TypeAlias = Distribution | dict[str, Distribution | dict[str, Distribution]]
 """One distribution for all labels, or one per label; with two dims a label may hold one per label of the second."""
 
 
-class _Model(BaseModel):
-    """Immutable, without unknown keys and without silent conversion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Citation(_Model):
+class Citation(Model):
     """A published source: its key, the place in it, and what it says, with the figure."""
 
     cite: Text
     where: Text
-    says: Annotated[Text, AfterValidator(_with_figure)]
+    says: Figure
 
 
-class Judgement(_Model):
+class Judgement(Model):
     """Our own or the user's number, with one sentence why."""
 
     judgement: Text
@@ -113,7 +59,7 @@ class Judgement(_Model):
 Source: TypeAlias = Citation | Judgement
 
 
-class PriorEntry(_Model):
+class PriorEntry(Model):
     """A prior as a file writes it."""
 
     about: Text
@@ -125,7 +71,7 @@ class PriorEntry(_Model):
     as_of: Date
 
 
-class Prior(_Model):
+class Prior(Model):
     """A prior as the model reads it: one distribution for each combination of labels, in the model's unit."""
 
     name: str
@@ -148,7 +94,7 @@ class Prior(_Model):
         )
 
 
-class Correlation(_Model):
+class Correlation(Model):
     """A rank correlation within one prior, or between two priors or two of their labels."""
 
     within: Text | None = None
@@ -156,6 +102,13 @@ class Correlation(_Model):
     rho: Annotated[float, Field(ge=-1, le=1)]
     source: Annotated[tuple[Source, ...], Field(min_length=1)]
     reasoning: Text
+    as_of: Date | None = None
+    """The book's date, where it is not given."""
+
+    @property
+    def subject(self) -> str:
+        """What it joins, in words that are the same for the same priors."""
+        return subject(self.within, self.between)
 
     @model_validator(mode="after")
     def _has_one_subject(self) -> "Correlation":
@@ -164,7 +117,7 @@ class Correlation(_Model):
         return self
 
 
-class Buyer(_Model):
+class Buyer(Model):
     """Who buys, from whom, and how its spending is known."""
 
     name: Text
@@ -172,7 +125,7 @@ class Buyer(_Model):
     buys: Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
-class Supplier(_Model):
+class Supplier(Model):
     """Who sells, and how its revenue to date is known."""
 
     name: Text
@@ -181,6 +134,8 @@ class Supplier(_Model):
     """Of a reported supplier: entity and metric of its line in ``history/revenue.csv``."""
     accelerator_line: Annotated[Text, StringConstraints(pattern=r"^[a-z0-9_]+\.[A-Za-z0-9_]+$")] | None = None
     """The part of the line that is accelerators, where it is reported apart from what is sold with them."""
+    outlook_line: Annotated[Text, StringConstraints(pattern=r"^[a-z0-9_]+\.[A-Za-z0-9_]+$")] | None = None
+    """Entity and metric of the supplier's own outlook for the quarter after the last reported one."""
     fiscal_year_end: Annotated[int, Field(ge=1, le=12)] | None = None
     """Month on whose last Sunday the fiscal year ends, for suppliers reported by fiscal year too."""
 
@@ -193,7 +148,7 @@ class Supplier(_Model):
         return self
 
 
-class Chip(_Model):
+class Chip(Model):
     """One generation of a supplier; ``follows`` names the chip that a successor is a multiple of."""
 
     name: Text
@@ -202,7 +157,7 @@ class Chip(_Model):
     retires: bool = False
 
 
-class WorldSpec(_Model):
+class WorldSpec(Model):
     """Who is in the world, and when."""
 
     as_of: Date
@@ -211,6 +166,8 @@ class WorldSpec(_Model):
     buyers: Annotated[dict[str, Buyer], Field(min_length=1)]
     suppliers: Annotated[dict[str, Supplier], Field(min_length=1)]
     chips: Annotated[dict[str, Chip], Field(min_length=1)]
+    retrospective: bool = False
+    """Whether rows marked retrospective, made later than the book, may inform its history; never in a vintage."""
 
     @cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -232,10 +189,13 @@ class WorldSpec(_Model):
             "time": quarters,
             "year": tuple(dict.fromkeys(quarter[:4] for quarter in quarters)),
             "season": ("Q1", "Q2", "Q3", "Q4"),
+            "workload": WORKLOADS,
+            "tier": TIERS,
+            "constraint": CONSTRAINTS,
         }
 
 
-class Reference(_Model):
+class Reference(Model):
     """A publication that priors cite by its key."""
 
     title: Text
@@ -246,7 +206,7 @@ class Reference(_Model):
     note: Text | None = None
 
 
-class Book(_Model):
+class Book(Model):
     """Everything a run believes: immutable, checked, in the model's units."""
 
     name: str
@@ -270,8 +230,14 @@ class Book(_Model):
 
     @property
     def correlation(self) -> tuple[list[str], np.ndarray]:
-        """The streams that are correlated, sorted, and their matrix of rank correlations."""
-        return rank_matrix(self.correlated)
+        """The streams that are correlated, sorted, and their matrix of rank correlations; fixed ones have none."""
+        fixed = {
+            prior.stream(labels)
+            for prior in self.priors.values()
+            for labels, member in prior.table.items()
+            if isinstance(member, Fixed)
+        }
+        return rank_matrix({pair: rho for pair, rho in self.correlated.items() if not fixed & set(pair)})
 
     def config(self) -> dict[str, object]:
         """All that determines a run's numbers, for JSON: no prose, no file names, no order of priors."""
@@ -279,7 +245,8 @@ class Book(_Model):
         return {
             "axes": {name: list(labels) for name, labels in self.axes.items()},
             "world": self.world.model_dump(
-                mode="json", exclude=dict.fromkeys(("buyers", "suppliers", "chips"), no_names)
+                mode="json",
+                exclude={"retrospective": True, **dict.fromkeys(("buyers", "suppliers", "chips"), no_names)},
             ),
             "priors": {name: _table_config(prior) for name, prior in sorted(self.priors.items())},
             "correlations": [[*pair, rho] for pair, rho in sorted(self.correlated.items())],
@@ -290,6 +257,11 @@ class Book(_Model):
         """SHA-256 of ``config``, in hexadecimal."""
         text = json.dumps(self.config(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def subject(within: object, between: Sequence[object] | None) -> str:
+    """What a correlation joins: ``within price``, or ``between drift and price[h100]`` in the alphabet's order."""
+    return f"within {within}" if between is None else f"between {' and '.join(sorted(map(str, between)))}"
 
 
 def stream(name: str, labels: Sequence[str]) -> str:

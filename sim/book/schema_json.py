@@ -21,6 +21,11 @@ from sim.book.schema import Correlation, PriorEntry, Reference, WorldSpec
 __all__ = ["as_text", "schemas", "write"]
 
 Schema = dict[str, Any]
+NOTHING: Schema = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [{"type": "null"}, {"type": "object", "additionalProperties": {"type": "null"}}]},
+}
+"""Under ``dist:``, removals only."""
 
 
 class References(BaseModel, extra="forbid"):
@@ -87,22 +92,54 @@ def _closed(title: str, properties: Schema, definitions: Schema) -> Schema:
 
 
 def _overlay(inputs: Mapping[str, Input], references: Schema, correlations: Schema) -> Schema:
-    """An overlay has any part of a book; what it adds anew must be whole, which the loader checks."""
+    """An overlay has any part of a book, or null to remove it; that what it adds is whole, the loader checks."""
     world = _partial(WorldSpec.model_json_schema())
     definitions = _definitions()
-    definitions |= {name: _partial(part) for name, part in world.pop("$defs").items()}
+    definitions |= {name: _removable(_partial(part)) for name, part in world.pop("$defs").items()}
     definitions |= references["$defs"] | correlations["$defs"]
-    definitions["Prior"] = _partial(definitions["Prior"]) | {"dependentRequired": {"dist": list(RENEWED)}}
+    definitions["Removed"] = _removed_correlation(definitions["Correlation"])
+    definitions["Prior"] = _removable(_partial(definitions["Prior"])) | {
+        "if": {"properties": {"dist": NOTHING}, "required": ["dist"]},
+        "else": {"dependentRequired": {"dist": list(RENEWED)}},
+    }
+    either = [{"$ref": "#/$defs/Correlation"}, {"$ref": "#/$defs/Removed"}]
     properties = {
-        "extends": {"type": "string", "description": "base, the name of a scenario or a path beside this file"},
-        "about": {"type": "string"},
+        "extends": {"type": "string", "description": "base, a vintage's date, a scenario or a path beside this file"},
+        "about": {"type": "string", "description": "What it supposes, and why."},
+        "source": definitions["Prior"]["properties"]["source"]["anyOf"][0]
+        | {"description": "What the values under set: stand on."},
         "set": {"type": "object", "description": "Values by path, such as price.b200.p95: 40000."},
-        **world["properties"],
-        **references["properties"],
-        **correlations["properties"],
-        **_priors(inputs),
+        **_removable(world)["properties"],
+        **_removable(references)["properties"],
+        "correlations": correlations["properties"]["correlations"] | {"items": {"anyOf": either}},
+        **{name: _nullable(prior) for name, prior in _priors(inputs).items()},
     }
     return _closed("An overlay on a book.", properties, definitions)
+
+
+def _removable(schema: Schema) -> Schema:
+    """A schema whose properties, and the entries of mappings among them, may be null."""
+    properties = {name: _nullable(_with_null_entries(each)) for name, each in schema.get("properties", {}).items()}
+    return schema | {"properties": properties} if properties else schema
+
+
+def _with_null_entries(schema: Schema) -> Schema:
+    changed = dict(schema)
+    if isinstance(schema.get("additionalProperties"), dict):
+        changed["additionalProperties"] = _nullable(_with_null_entries(schema["additionalProperties"]))
+    if "anyOf" in schema:
+        changed["anyOf"] = [_with_null_entries(each) for each in schema["anyOf"]]
+    return changed
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _removed_correlation(correlation: Schema) -> Schema:
+    """What removes a correlation: what it joins, and ``rho: null``."""
+    fields = {name: correlation["properties"][name] for name in ("within", "between")} | {"rho": {"type": "null"}}
+    return {"type": "object", "properties": fields, "required": ["rho"], "additionalProperties": False}
 
 
 def _partial(schema: Schema) -> Schema:

@@ -34,13 +34,14 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Map(dict[str, "Value"]):
-    """A mapping with the place of itself, of each key and of each value."""
+    """A mapping with the places of itself, its keys and its values; ``blank`` are keys with nothing written."""
 
     def __init__(self, place: Place) -> None:
         super().__init__()
         self.place = place
         self.key_places: dict[str, Place] = {}
         self.value_places: dict[str, Place] = {}
+        self.blank: set[str] = set()
 
     def put(self, key: str, value: "Value", key_place: Place, value_place: Place) -> None:
         """Add or replace one entry with its places."""
@@ -48,15 +49,16 @@ class Map(dict[str, "Value"]):
         self.key_places[key] = key_place
         self.value_places[key] = value_place
 
-    def with_entry(self, key: str, value: "Value", place: Place) -> Self:
+    def with_entry(self, key: str, value: "Value", place: Place, *, key_place: Place | None = None) -> Self:
         """A copy with one entry added or replaced at ``place``; the place of a key already there is kept."""
         result = self.without()
-        result.put(key, value, self.key_places.get(key, place), place)
+        result.put(key, value, self.key_places.get(key, key_place or place), place)
         return result
 
     def without(self, *keys: str) -> Self:
         """A copy that lacks ``keys``."""
         result = type(self)(self.place)
+        result.blank = self.blank - set(keys)
         for key, value in self.items():
             if key not in keys:
                 result.put(key, value, self.key_places[key], self.value_places[key])
@@ -236,6 +238,8 @@ class _Reader:
                 _refuse("duplicate-key", f"duplicate key {key!r} {lines}", place, "keep one of the two")
             event = next(self._events)
             result.put(key, self._value(event, depth + 1), place, self._place(event.start_mark))
+            if getattr(event, "value", None) == "" and result[key] is None:
+                result.blank.add(key)
         return result
 
     def _key(self, event: Any, depth: int) -> str:

@@ -44,7 +44,7 @@ def quarterly(
         levels = []
         for part in timing:
             now = jnp.full(chains, part, jnp.float32)
-            growth = quarter_growth(drift, own_drift, common_sd, shock, own_sd, own_shock, now)
+            growth = quarter_growth(drift, own_drift, common_sd, shock, own_sd, own_shock, jnp.zeros_like(now), now)
             level = level + np.asarray(growth, np.float64)
             levels.append(level)
         sums.append(np.log(np.exp(np.stack(levels) - levels[0]).sum(axis=0)) + levels[0])

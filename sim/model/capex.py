@@ -1,16 +1,36 @@
-"""Spending: capital expenditure, the guided year, and the share that reaches suppliers (equations 1 and 3)."""
+"""Spending: capital expenditure, what cash bears of it, and the share that reaches suppliers (equations 1 to 3)."""
 
 import jax.numpy as jnp
-from jax.nn import sigmoid
+from jax.nn import sigmoid, softplus
 from jaxtyping import Array, Bool, Float
 
-from sim.model.constants import NEWTON_STEPS, QUARTERS, SHARE_GUARD
+from sim.model.constants import (
+    COMPUTE_GUARD,
+    DOLLAR_GUARD,
+    LEAST_GUIDED,
+    NEWTON_STEPS,
+    QUARTERS,
+    RATIO_GUARD,
+    SHARE_GUARD,
+    SHARPNESS,
+)
+from sim.model.structure import total
 
-__all__ = ["accelerator_share", "guided_growth", "led", "logit", "quarter_growth", "share_step"]
+__all__ = [
+    "accelerator_share",
+    "affordable",
+    "cash_growth",
+    "guided_growth",
+    "led",
+    "logit",
+    "quarter_growth",
+    "response",
+    "share_step",
+]
 
 
 def logit(share: Float[Array, "*axis"]) -> Float[Array, "*axis"]:
-    """Log odds of a share, kept off 0 and 1 by the guard [1]."""
+    """Log odds of a share, kept off 0 and 1 by the guard [1] (equation 3)."""
     inside = jnp.clip(share, SHARE_GUARD, 1 - SHARE_GUARD)
     return jnp.log(inside) - jnp.log1p(-inside)
 
@@ -22,15 +42,62 @@ def quarter_growth(
     common_shock: Float[Array, "*draw"],
     own_sd: Float[Array, "buyer *draw"],
     own_shock: Float[Array, "buyer *draw"],
+    wave: Float[Array, "*draw"],
     timing: Float[Array, "*draw"],
 ) -> Float[Array, "buyer *draw"]:
-    """Log growth of spending in one quarter [1] (equation 1).
+    """Log growth of spending in one quarter [1], before it answers need (equation 1).
 
-        growth = (drift + own_drift) / 4 + (common_sd * common_shock + own_sd * own_shock) * timing
+        growth = (drift + own_drift) / 4 + (common_sd * common_shock + own_sd * own_shock + wave) * timing
 
-    Drifts a year, shocks of the calendar year, of which the part ``timing`` falls in this quarter.
+    Drifts a year, shocks and wave of the calendar year, of which the part ``timing`` falls in this quarter.
     """
-    return (drift + own_drift) / QUARTERS + (common_sd * common_shock + own_sd * own_shock) * timing
+    return (drift + own_drift) / QUARTERS + (common_sd * common_shock + own_sd * own_shock + wave) * timing
+
+
+def response(
+    strength: Float[Array, "*draw"], need: Float[Array, "buyer *draw"], installed: Float[Array, "buyer *draw"]
+) -> Float[Array, "buyer *draw"]:
+    """Log growth of spending in one quarter that answers need [1] (equation 1).
+
+        response = strength * clip(log(need / installed), -1, 1) / 4
+
+    Strength [1 / year]; need and what is installed [M H100e].
+    """
+    gap = jnp.log(jnp.maximum(need, COMPUTE_GUARD)) - jnp.log(jnp.maximum(installed, COMPUTE_GUARD))
+    return strength * jnp.clip(gap, -1, 1) / QUARTERS
+
+
+def cash_growth(
+    drift: Float[Array, "buyer *draw"],
+    common: Float[Array, "*draw"],
+    shock_sd: Float[Array, "*draw"],
+    shock: Float[Array, "buyer *draw"],
+    timing: Float[Array, "*draw"],
+) -> Float[Array, "buyer *draw"]:
+    """Log growth of cash in one quarter [1] (equation 2).
+
+        growth = drift / 4 + (common + shock_sd * shock) * timing
+
+    Drift a year; ``common`` is the part of the spending shocks of the year that cash flow shares.
+    """
+    return drift / QUARTERS + (common + shock_sd * shock) * timing
+
+
+def affordable(
+    intended: Float[Array, "buyer *draw"],
+    cash: Float[Array, "buyer *draw"],
+    ceiling: Float[Array, "buyer *draw"],
+    reach: Float[Array, "buyer #draw"],
+) -> Float[Array, "buyer *draw"]:
+    """Spending that cash bears, a soft limit [bn USD / quarter] (equation 2).
+
+        spent = intended * (1 + (intended / (ceiling * cash))^4)^(-reach / 4)
+
+    Intended and cash [bn USD / quarter], ceiling [1], reach from 0, no limit, to 1, in force.
+    """
+    ratio = intended / jnp.maximum(ceiling * cash, DOLLAR_GUARD)
+    excess = softplus(SHARPNESS * jnp.log(jnp.maximum(ratio, RATIO_GUARD)))
+    return intended * jnp.exp(-reach / SHARPNESS * excess)
 
 
 def guided_growth(
@@ -40,12 +107,14 @@ def guided_growth(
 
         sum_i last * exp(i * growth) = target,  i = 1 .. number of open quarters
 
-    Money in bn USD; ``target`` is guidance times bridge and beat less what the year already reported. Newton's method
-    on the log of the sum, which is convex: a few steps reach float32 precision. Zero where no quarter is open.
+    Money in bn USD; ``target`` is guidance times bridge and beat less what the year already reported, and not less than
+    a quarter of the last quarter's spending in each open quarter. Newton's method on the log of the sum, which is
+    convex: a few steps reach float32 precision. Zero where no quarter is open.
     """
     counts = jnp.stack([jnp.full_like(last, i + 1) for i in range(len(open_quarters))])
     is_open = jnp.broadcast_to(open_quarters, counts.shape)
-    goal = jnp.log(jnp.maximum(target / last, SHARE_GUARD))
+    least = LEAST_GUIDED * total(is_open.astype(last.dtype))
+    goal = jnp.log(jnp.maximum(jnp.maximum(target / last, least), SHARE_GUARD))
     growth = jnp.zeros_like(last)
     for _ in range(NEWTON_STEPS):
         terms = jnp.where(is_open, jnp.exp(counts * growth), 0)

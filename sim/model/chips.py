@@ -24,6 +24,7 @@ class Generations(NamedTuple):
     decline: Float[Array, "chip *draw"]  # fall of the log price a year
     power: Float[Array, "chip *draw"]  # system W a unit
     area: Float[Array, "chip *draw"]  # packaging area a unit
+    memory: Float[Array, "chip *draw"]  # GB of HBM a unit
 
 
 class Content(NamedTuple):
@@ -33,11 +34,11 @@ class Content(NamedTuple):
     h100e: Float[Array, "supplier *draw"]  # M H100e / bn USD, 16-bit
     h100e8: Float[Array, "supplier *draw"]  # M H100e / bn USD, 8-bit
     power: Float[Array, "supplier *draw"]  # MW / bn USD
-    area: Float[Array, "supplier *draw"]  # M package areas / bn USD
+    made: Float[Array, "2 supplier *draw"]  # M package areas and PB of HBM / bn USD
 
 
 def generations(structure: Structure, beliefs: dict[str, Array]) -> Generations:
-    """All chips of a draw: the catalogue as believed, and each successor as multiples of the chip it follows.
+    """All chips of a draw: the catalogue as believed, successors as multiples of the chip they follow (equation 4).
 
     launch = launch_before + cadence,  performance = performance_before * multiple,  likewise price and power
     """
@@ -60,6 +61,7 @@ def generations(structure: Structure, beliefs: dict[str, Array]) -> Generations:
         decline=beliefs["price_decline"],
         power=extend(beliefs["system_power"], beliefs["successor_power"], product=True),
         area=extend(beliefs["package_area"], same_area, product=True),
+        memory=extend(beliefs["memory"], beliefs["successor_memory"], product=True),
     )
 
 
@@ -120,5 +122,5 @@ def content(structure: Structure, chips: Generations, year: Float[Array, ""]) ->
         h100e=per_supplier(chips.performance / H100_TFLOPS),
         h100e8=per_supplier(chips.performance_8bit / H100_8BIT_TFLOPS),
         power=per_supplier(chips.power),
-        area=per_supplier(chips.area),
+        made=jnp.stack([per_supplier(chips.area), per_supplier(chips.memory)]),
     )

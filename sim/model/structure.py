@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-__all__ = ["Structure", "pick", "sums", "total"]
+__all__ = ["Structure", "along_draws", "pick", "place", "sums", "total"]
 
 
 class Structure(NamedTuple):
@@ -61,3 +61,14 @@ def sums(values: Float[Array, "from *draw"], groups: Sequence[int], size: int) -
     nothing = jnp.zeros_like(values[0])
     members = [[values[i] for i, group in enumerate(groups) if group == wanted] for wanted in range(size)]
     return jnp.stack([sum(rows[1:], start=rows[0]) if rows else nothing for rows in members])
+
+
+def place(like: Array, *parts: tuple[tuple[int, ...], Array]) -> Array:
+    """Rows of several groups put at their indices of one axis, each broadcast to the draws of ``like``."""
+    rows = {i: jnp.broadcast_to(values[k], like.shape) for index, values in parts for k, i in enumerate(index)}
+    return jnp.stack([rows[i] for i in range(len(rows))])
+
+
+def along_draws(values: Float[Array, " axis"], like: Float[Array, "*draw"]) -> Float[Array, "axis *#draw"]:
+    """Values that are the same in every draw, shaped to broadcast along the draws of ``like``."""
+    return values.reshape(values.shape + (1,) * like.ndim)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.axes import Input
-from sim.book import Book, load
+from sim.book import Book, Names, load
 from sim.book.check import BookFaults
 from sim.errors import BookError
 
@@ -17,6 +17,7 @@ INPUTS = {
     "band": Input(("band_supplier", "time"), "bn USD"),
     "price": Input(("catalogue_chip",), "bn USD / M unit"),
     "speed": Input(("catalogue_chip",), "TFLOP/s / unit"),
+    "step": Input(("successor_chip",), "1"),
 }
 
 
@@ -40,20 +41,20 @@ class SmallBook:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def load(self, path_or_name: str | Path = "base", **options: object) -> Book:
-        """The book, or an overlay upon it."""
-        return load(path_or_name, priors=self.root, inputs=INPUTS, **options)
+    def load(self, names: Names = "base", **options: object) -> Book:
+        """The book, a vintage, or overlays upon either."""
+        return load(names, priors=self.root, inputs=INPUTS, **options)
 
-    def faults(self, path_or_name: str | Path = "base", **options: object) -> list[BookError]:
+    def faults(self, names: Names = "base", **options: object) -> list[BookError]:
         """Every fault that loading finds."""
         with pytest.raises(BookError) as caught:
-            self.load(path_or_name, **options)
+            self.load(names, **options)
         error = caught.value
         return list(error.faults) if isinstance(error, BookFaults) else [error]
 
-    def fault(self, path_or_name: str | Path = "base", **options: object) -> BookError:
+    def fault(self, names: Names = "base", **options: object) -> BookError:
         """The only fault that loading finds."""
-        (fault,) = self.faults(path_or_name, **options)
+        (fault,) = self.faults(names, **options)
         return fault
 
 

@@ -21,6 +21,7 @@ def test_read_correlations__gives_sorted_streams_and_their_matrix(small):
 
 def test_read_correlations__pairs_two_priors_label_by_label(small):
     small.write("base/correlations.yaml", correlations(("between: [speed, price]", 0.3)))
+    small.edit("base/chips.yaml", "{family: fixed, value: 1}", "{family: uniform, lower: 1, upper: 2}")
     streams, matrix = small.load().correlation
     assert len(streams) == 6
     assert {(streams[a], streams[b]) for a, b in np.argwhere(np.triu(matrix, 1))} == {
@@ -28,7 +29,17 @@ def test_read_correlations__pairs_two_priors_label_by_label(small):
     }
 
 
+def test_read_correlations__leaves_out_what_is_fixed(small):
+    small.write("base/correlations.yaml", correlations(("between: [speed, price]", 0.3), ("within: price", 0.5)))
+    book = small.load()
+    assert len(book.correlated) == 6
+    assert book.correlation[0] == ["price[n1]", "price[n2]", "price[s1]"]
+
+
 def test_read_correlations__names_labels_of_a_pair(small):
+    small.edit(
+        "base/money.yaml", "default: {family: fixed, value: 1}", "default: {family: uniform, lower: 1, upper: 2}"
+    )
     small.write("base/correlations.yaml", correlations(('between: ["weight[acme/north]", "weight[acme/south]"]', -1)))
     streams, matrix = small.load().correlation
     assert streams == ["weight[acme/north]", "weight[acme/south]"]

@@ -133,7 +133,7 @@ BAD = {
     "date after the book": (
         "as_of: 2025-02-28\nspeed",
         "as_of: 2025-03-01\nspeed",
-        ("book-dates", 12, 10),
+        ("book-later-fact", 12, 10),
         ["2025-03-01"],
     ),
     "date out of range": (

@@ -4,7 +4,9 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from sim.book.schema import parse_date, stream
+from sim.axes import CONSTRAINTS, TIERS, WORKLOADS
+from sim.book.fields import parse_date
+from sim.book.schema import stream
 
 
 def test_axes__derive_from_the_world(small):
@@ -27,6 +29,9 @@ def test_axes__derive_from_the_world(small):
         "time": ("2024Q3", "2024Q4", "2025Q1", "2025Q2"),
         "year": ("2024", "2025"),
         "season": ("Q1", "Q2", "Q3", "Q4"),
+        "workload": WORKLOADS,
+        "tier": TIERS,
+        "constraint": CONSTRAINTS,
     }
 
 
@@ -67,6 +72,7 @@ def test_config__is_plain_JSON_without_prose(small):
     [
         ("base/money.yaml", "The width is ours.", "The width is our own."),
         ("base/world.yaml", "name: Acme", "name: Acme Inc."),
+        ("base/world.yaml", "retrospective: true\n", ""),
         ("references.yaml", "A report", "The report"),
     ],
 )

@@ -33,6 +33,19 @@ def test_schemas__let_an_overlay_have_any_part_of_a_book():
     assert set(schemas()["overlay"]["properties"]) == {*OVERLAY_KEYS, *SECTIONS, *INPUTS}
 
 
+def test_schemas__let_an_overlay_remove_with_null():
+    overlay = schemas()["overlay"]
+    null = {"type": "null"}
+    assert null in overlay["properties"]["price"]["anyOf"]
+    assert null in overlay["properties"]["chips"]["anyOf"][0]["additionalProperties"]["anyOf"]
+    assert null in overlay["$defs"]["Chip"]["properties"]["retires"]["anyOf"]
+    assert (
+        null in overlay["$defs"]["Prior"]["properties"]["dist"]["anyOf"][0]["anyOf"][1]["additionalProperties"]["anyOf"]
+    )
+    assert null in [each.get("properties", {}).get("rho") for each in overlay["$defs"].values()]
+    assert "null" not in str(schemas()["group"]["$defs"]["Prior"])
+
+
 @pytest.mark.parametrize("name", schemas())
 def test_schemas__resolve_their_references_and_refuse_unknown_keys(name):
     schema = schemas()[name]

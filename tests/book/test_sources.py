@@ -114,4 +114,4 @@ drift:
     )
     book = small.load(path)
     assert book.priors["drift"].source[0].cite == "MINE"
-    assert set(book.references) == {"REPORT", "RUMOUR", "MINE"}
+    assert set(book.references) == {"REPORT", "RUMOUR", "EARLY", "MINE"}

@@ -56,7 +56,7 @@ def test_factor__converts(given_unit, wanted, expected):
         ("bn", "USD", ["unknown unit 'bn'"]),
         ("$ / unit", "USD", ["cannot be read from '$ / unit'"]),
         ("USD^2", "USD", ["cannot be read from '^2'"]),
-        ("kFLOP", "FLOP/s", ["unknown unit 'kFLOP'", "did you mean 'FLOP/s'"]),
+        ("kFLOPs", "FLOP/s", ["unknown unit 'kFLOPs'", "did you mean 'FLOP"]),
     ],
 )
 def test_factor__names_both_units_or_the_part_it_cannot_read(given_unit, wanted, words):

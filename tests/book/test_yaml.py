@@ -188,6 +188,12 @@ def test_read_value__names_the_option_instead_of_a_line():
     assert "given twice" in str(caught.value)
 
 
+def test_read_text__tells_null_from_nothing_written():
+    node = yaml.read_text("a:\nb: null\nc: ~\nd: ''\ne: {f: , g: 1}\n", "a.yaml")
+    assert (node.blank, node["e"].blank) == ({"a"}, {"f"})
+    assert (node.without("b").blank, node.without("a").blank) == ({"a"}, set())
+
+
 YAML_SIGNS = st.text("ab01:-?[]{},&*!|>'\"%#@ \n\t.~<\\uUx\x07\u202e\ud800", max_size=60)
 
 

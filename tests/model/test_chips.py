@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sim.model import chips
-from sim.model.constants import H100_8BIT_TFLOPS, H100_TFLOPS
+from sim.model.constants import A100_TFLOPS, H100_8BIT_TFLOPS, H100_TFLOPS
 from sim.model.structure import sums
+from sim.replicate import read_book
 from tests.model.tiny import STRUCTURE, beliefs, number
 
 CHIPS = STRUCTURE.chips
@@ -67,6 +68,8 @@ def test_generations__a_successor_is_a_multiple_of_what_it_follows():
         system_power=[100, 200, 300, 400, 500, 600, 700],
         successor_power=[1.5],
         package_area=[0.5, 0.75, 1, 1, 1, 1, 1],
+        memory=[40, 80, 96, 1, 1, 1, 1],
+        successor_memory=[1.5],
     )
     made = chips.generations(STRUCTURE, believed)
     np.testing.assert_allclose(made.launch, [2020, 2022, 2023.5, 2024, 2021, 2021, 2022, 2023], rtol=1e-7)
@@ -75,6 +78,7 @@ def test_generations__a_successor_is_a_multiple_of_what_it_follows():
     np.testing.assert_allclose(made.performance_8bit, [2, 6, 18, 6, 8, 10, 12, 14], rtol=1e-6)
     np.testing.assert_allclose(made.power, [100, 200, 300, 300, 400, 500, 600, 700], rtol=1e-6)
     np.testing.assert_allclose(made.area, [0.5, 0.75, 0.75, 1, 1, 1, 1, 1], rtol=1e-6)
+    np.testing.assert_allclose(made.memory, [40, 80, 120, 96, 1, 1, 1, 1], rtol=1e-6)
     np.testing.assert_array_equal(made.decline, believed["price_decline"])
     np.testing.assert_array_equal(made.ceiling, believed["ceiling"])
     np.testing.assert_array_equal(made.ramp, believed["ramp"])
@@ -86,7 +90,7 @@ def test_generations__a_chain_multiplies_along_it():
     believed = beliefs(performance=[3, 1, 1, 1, 1, 1]) | {
         name: number([2, 5]) for name in beliefs() if name.startswith("successor_")
     }
-    for name in ("launch", "performance_8bit", "price", "system_power", "package_area"):
+    for name in ("launch", "performance_8bit", "price", "system_power", "package_area", "memory"):
         believed[name] = jnp.ones(6)
     made = chips.generations(chain, believed)
     np.testing.assert_allclose(made.performance[:3], [3, 6, 30], rtol=1e-6)
@@ -157,8 +161,8 @@ def test_content__by_hand():
     launch[6] = 2024
     price, performance = np.ones(CHIPS), np.ones(CHIPS)
     price[[5, 6]], performance[[5, 6]] = [20, 50], [H100_TFLOPS, 3 * H100_TFLOPS]
-    area, power = np.ones(CHIPS), np.ones(CHIPS)
-    area[[5, 6]], power[[5, 6]] = [0.5, 1], [1000, 2000]
+    area, power, memory = np.ones(CHIPS), np.ones(CHIPS), np.ones(CHIPS)
+    area[[5, 6]], power[[5, 6]], memory[[5, 6]] = [0.5, 1], [1000, 2000], [80, 300]
     holds = chips.content(
         STRUCTURE,
         line_up(
@@ -168,13 +172,14 @@ def test_content__by_hand():
             performance_8bit=performance * 2 * H100_8BIT_TFLOPS / H100_TFLOPS,
             area=area,
             power=power,
+            memory=memory,
         ),
         number(2024.5),
     )
     np.testing.assert_allclose(holds.units[5:7], [0.025, 0.01], rtol=1e-4)
     np.testing.assert_allclose(holds.h100e[2], 0.025 + 0.03, rtol=1e-4)
     np.testing.assert_allclose(holds.h100e8[2], 2 * (0.025 + 0.03), rtol=1e-4)
-    np.testing.assert_allclose(holds.area[2], 0.0125 + 0.01, rtol=1e-4)
+    np.testing.assert_allclose(holds.made[:, 2], [0.0125 + 0.01, 2 + 3], rtol=1e-4)
     np.testing.assert_allclose(holds.power[2], 25 + 20, rtol=1e-4)
 
 
@@ -189,3 +194,16 @@ def test_content__spends_one_dollar():
     year = number(2025.375)
     paid = chips.content(STRUCTURE, chosen, year).units * chips.price(chosen, year)
     np.testing.assert_allclose(sums(paid, STRUCTURE.chip_supplier, STRUCTURE.suppliers), 1, rtol=1e-5)
+
+
+def test_content__gives_the_reports_a100s_of_fiscal_2024():
+    """HT24:F57: 38.9 bn USD of accelerators at 20,000 USD are 1.945 M A100e, of 312 TFLOP/s each."""
+    given = read_book().tables["ht24_f57"]
+    revenue, price = (float(given.inputs[name].values()[0]) for name in ("revenue", "price"))
+    one = np.ones(CHIPS)
+    sold = line_up(price=one * price, performance=one * A100_TFLOPS)
+    holds = chips.content(STRUCTURE, sold, number(2023.5))
+    supplier = STRUCTURE.chip_supplier[4]  # one chip
+    assert revenue * float(holds.units[4]) == pytest.approx(1.945, rel=1e-6)
+    assert revenue * float(holds.h100e[supplier]) * H100_TFLOPS / A100_TFLOPS == pytest.approx(1.945, rel=1e-6)
+    assert given.published["units"].values == ("1.945",)

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array, Float
 
 import sim.model
-from sim.model import quarter, structure
+from sim.model import state, structure
 from tests.model import tiny
 
 MODULES = [importlib.import_module(f"sim.model.{info.name}") for info in pkgutil.iter_modules(sim.model.__path__)]
@@ -24,18 +25,9 @@ FUNCTIONS = {
 }
 STATIC = {"structure": tiny.STRUCTURE, "index": (2, 0, 0), "groups": (0, 2, 0, 2), "size": 3}
 """Arguments that are known when a program is compiled."""
-UNSPECIFIED = {
-    **{"guided": "reported_buyer", "spent": "buyer", "led": "buyer", "share": "capex_buyer", "ordered": "pair"},
-    "like": "",
-}
+UNSPECIFIED = {"like": "", **dict.fromkeys(("installed_start", "forecast", "spent", "led"), "buyer")}
 """Axes of arguments annotated as bare arrays."""
 DRAWS = 2
-
-
-def array_of(axes):
-    from jaxtyping import Array, Float
-
-    return Float[Array, f"{axes} *draw"]
 
 
 def arguments(function, draws):
@@ -46,10 +38,11 @@ def arguments(function, draws):
     for name in inspect.signature(function).parameters:
         if name in STATIC:
             given[name] = STATIC[name]
-        elif hints[name] == quarter.Beliefs:
+        elif hints[name] == state.Beliefs:
             given[name] = tiny.beliefs(draws, rng)
         else:
-            annotation = array_of(UNSPECIFIED[name]) if hints[name] is jax.Array else hints[name]
+            bare = hints[name] is jax.Array
+            annotation = Float[Array, f"{UNSPECIFIED[name]} *draw"] if bare else hints[name]
             given[name] = tiny.value(name, annotation, draws, rng)
     return given
 
@@ -64,7 +57,7 @@ def split(given):
     return fixed, {name: value for name, value in given.items() if name not in STATIC}
 
 
-@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"quarter.place"}))
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"structure.place", "structure.along_draws"}))
 def test_every_function__runs_jitted_on_draws_as_it_does_on_one(name):
     function = FUNCTIONS[name]
     static, arrays = split(arguments(function, DRAWS))
@@ -80,16 +73,22 @@ def test_every_function__runs_jitted_on_draws_as_it_does_on_one(name):
             assert np.isfinite(single).all()
 
 
-def test_place__runs_jitted_on_draws_as_it_does_on_one():
-    like, values, fixed = jnp.zeros(DRAWS), tiny.number(np.arange(4.0).reshape(2, 2)), tiny.number([[7.0]])
-    placed = jax.jit(lambda like, values, fixed: quarter.place(like, ((2, 0), values), ((1,), fixed)))(
-        like, values, fixed
-    )
-    np.testing.assert_array_equal(placed, [[2, 3], [7, 7], [0, 1]])
-    np.testing.assert_array_equal(quarter.place(like[0], ((1,), values[:1, 1]), ((0,), fixed[:, 0])), [7, 1])
-
-
 def test_functions__are_all_found():
-    assert {"structure.sums", "capex.led", "chips.price", "market.age", "need.load", "quarter.step"} <= set(FUNCTIONS)
-    assert len(FUNCTIONS) >= 45
+    rooms = {name.split(".")[0] for name in FUNCTIONS}
+    assert rooms == {module.__name__.split(".")[-1] for module in MODULES} - {"constants", "state"}
+    assert {"structure.sums", "capex.led", "stock.age", "workloads.tokens", "quarter.step"} <= set(FUNCTIONS)
     assert structure.pick is FUNCTIONS["structure.pick"]
+
+
+def test_all__names_only_what_is_there():
+    for module in MODULES:
+        for name in getattr(module, "__all__", ()):
+            assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+def test_arguments__with_draws_have_them_last():
+    given = arguments(FUNCTIONS["buyers.orders"], DRAWS)
+    assert given["need_ahead"].shape == (tiny.STRUCTURE.buyers, DRAWS)
+    assert given["state"].stock.stages.shape == (4, 2, tiny.STRUCTURE.buyers, DRAWS)
+    assert given["beliefs"]["peak"].shape == (3, DRAWS)
+    assert jnp.ndim(arguments(FUNCTIONS["buyers.orders"], None)["beliefs"]["spill"]) == 0

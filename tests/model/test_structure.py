@@ -1,9 +1,11 @@
 """Index lists, and the sums made along them."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.model.structure import pick, sums, total
+from sim.model.structure import along_draws, pick, place, sums, total
 from tests.model.tiny import STRUCTURE, number
 
 
@@ -40,3 +42,22 @@ def test_sums__keep_the_whole(draws):
     of_buyers = sums(values, STRUCTURE.pair_buyer, STRUCTURE.buyers)
     assert of_suppliers.shape == (4, *draws)
     np.testing.assert_array_equal(total(of_suppliers), total(of_buyers))
+
+
+def test_place__puts_groups_at_their_indices():
+    placed = place(number(0), ((2, 0), number([5, 6])), ((), number([])), ((1,), number([7])))
+    np.testing.assert_array_equal(placed, [6, 7, 5])
+
+
+def test_place__runs_jitted_on_draws_as_it_does_on_one():
+    like, values, same = jnp.zeros(2), number(np.arange(4.0).reshape(2, 2)), number([[7.0]])
+    placed = jax.jit(lambda like, values, same: place(like, ((2, 0), values), ((1,), same)))(like, values, same)
+    np.testing.assert_array_equal(placed, [[2, 3], [7, 7], [0, 1]])
+    np.testing.assert_array_equal(place(like[0], ((1,), values[:1, 1]), ((0,), same[:, 0])), [7, 1])
+
+
+@pytest.mark.parametrize(("draws", "shape"), [((), (2,)), ((3,), (2, 1))])
+def test_along_draws__leaves_values_alone_but_for_an_axis_of_length_one(draws, shape):
+    spread = jax.jit(along_draws)(number([3, 5]), jnp.zeros(draws))
+    assert spread.shape == shape
+    np.testing.assert_array_equal(spread.ravel(), [3, 5])
