@@ -73,7 +73,7 @@ def spending(
 
 
 def reported_spending(structure: Structure, beliefs: Beliefs, known: Known, forecast: Array) -> Array:
-    """Spending of a quarter of the record [bn USD], as reported or elicited; direct buyers' is no matter (equation 1)."""
+    """Spending of a quarter of the record [bn USD], reported or elicited; of direct buyers no matter (equation 1)."""
     elicited = beliefs["spending_run_rate"] * jnp.exp(beliefs["spending_past_growth"] * known.quarters_ahead / QUARTERS)
     return place(
         forecast[0],
