@@ -143,8 +143,8 @@ def test_equation__is_read_from_the_docstring(traced):
     assert response.numbers == (1,)
     assert response.formula == "response = strength * clip(log(need / installed), -1, 1) / 4"
     assert traced.equations["market.room"].numbers == (10,)
-    assert traced.equations["chips.generations"].numbers == (4, 5), "those of its module"
-    assert traced.equations["buyers.reported_spending"].numbers == (1, 2), "those of its caller"
+    assert traced.equations["money.depreciation"].numbers == (2, 3), "those of its caller"
+    assert chain._equation("need.load", {"quarter.step"}).numbers == (6, 7, 8), "those of its module"
 
 
 def test_numbers__are_told_from_arithmetic():
