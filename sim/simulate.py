@@ -24,7 +24,7 @@ from sim.model.stock import Stock
 from sim.model.structure import Structure, place
 from sim.world import World
 
-__all__ = ["BLOCK", "STREAM_VERSION", "Block", "blocks"]
+__all__ = ["BLOCK", "STREAM_VERSION", "Block", "blocks", "forcing_of", "trajectory"]
 
 BLOCK = 1024
 """Draws of one call; a part of the stream version, because floats depend on the compiled shape."""
@@ -67,7 +67,7 @@ def blocks(world: World, seed: int, first: int, last: int, dtype: Any = np.float
     """
     streams, correlation = world.book.correlation
     plan = draws.plan(world.entries, streams, correlation)
-    forcing = _forcing(world, dtype)
+    forcing = forcing_of(world, dtype)
     sample = _sampler(plan.layout, np.dtype(dtype).name)
     path = _path(world.structure, tuple(world.shapes.items()))
     keys = functools.lru_cache(maxsize=1)(functools.partial(draws.keys, plan.streams, seed))
@@ -90,7 +90,7 @@ def _fetched(start: int, begun: tuple[Flows, Array], last: int) -> Block:
     return Block(start, {name: flow[..., :size] for name, flow in flows._asdict().items()}, values[:, :size])
 
 
-def _forcing(world: World, dtype: Any) -> Forcing:
+def forcing_of(world: World, dtype: Any) -> Forcing:
     """The record as arrays of one precision."""
     record, guidance = world.record, world.record.guidance
     ahead = np.arange(len(record.year)) - record.handover

@@ -59,7 +59,7 @@ class Recorder(dict):
 def traced(world, make, seen=None):
     """Shapes of the flows of one draw, from abstract beliefs held by ``make``."""
     shapes = {name: jax.ShapeDtypeStruct((*shape, 1), jnp.float32) for name, shape in world.shapes.items()}
-    forcing = simulate._forcing(world, jnp.float32)
+    forcing = simulate.forcing_of(world, jnp.float32)
     seen = set() if seen is None else seen
 
     def flows(beliefs):

@@ -103,7 +103,7 @@ def test_trace__every_prior_enters_an_equation_and_reaches_an_output(traced):
 def ran(world):
     """Functions of the model that a trajectory calls, as the interpreter sees them."""
     shapes = {name: jax.ShapeDtypeStruct((*shape, 1), jnp.float32) for name, shape in world.shapes.items()}
-    forcing = simulate._forcing(world, jnp.float32)
+    forcing = simulate.forcing_of(world, jnp.float32)
     profile = cProfile.Profile()
     profile.enable()
     jax.eval_shape(lambda beliefs: simulate.trajectory(world.structure, beliefs, forcing), shapes)

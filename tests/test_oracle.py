@@ -64,7 +64,7 @@ def run_engine(world, dtype):
     beliefs = draw(world, dtype)
     with jax.enable_x64(dtype is np.float64):
         held = {name: jnp.asarray(rows, dtype) for name, rows in beliefs.items()}
-        flows = jax.device_get(TRAJECTORY(world.structure, held, simulate._forcing(world, dtype)))._asdict()
+        flows = jax.device_get(TRAJECTORY(world.structure, held, simulate.forcing_of(world, dtype)))._asdict()
     assert {flow.dtype for flow in flows.values()} == {np.dtype(dtype)}
     return SimpleNamespace(world=world, dtype=dtype, flows=flows, beliefs=beliefs)
 

@@ -53,7 +53,7 @@ def stepped(structure, shapes, values, forcing):
 
 def flows(world, values):
     """Yearly values by output [axis, year, draw], totals among them, of beliefs that may have been changed by hand."""
-    found = stepped(world.structure, tuple(world.shapes.items()), values, simulate._forcing(world, np.float32))
+    found = stepped(world.structure, tuple(world.shapes.items()), values, simulate.forcing_of(world, np.float32))
     block = simulate.Block(0, {name: np.asarray(flow) for name, flow in found._asdict().items()}, values)
     return {name: cells for (period, name), cells in reduce.block_cells(world, block).items() if period == "year"}
 

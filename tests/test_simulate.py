@@ -309,7 +309,7 @@ FEW = 512
 @pytest.fixture(scope="module")
 def rerun(base):
     """Flows [time, axis, draw] of the first draws with some beliefs changed and all others as they were drawn."""
-    forcing = simulate._forcing(base.world, np.float32)
+    forcing = simulate.forcing_of(base.world, np.float32)
     program = jax.jit(functools.partial(simulate.trajectory, base.world.structure))
     drawn = {name: jnp.asarray(values[..., :FEW], np.float32) for name, values in base.beliefs.items()}
 

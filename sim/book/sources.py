@@ -147,17 +147,12 @@ class Sources:
 
     def _check_row(self, citation: Citation, row: Row, place: Place) -> None:
         """BookError for a row published after the book's date, unless it is marked and the world admits such rows."""
-        marked = _is_retrospective(row)
+        marked = history.is_retrospective(row)
         if marked and self._world.retrospective:
             return
         remedy = "retrospective rows inform only a book whose world says retrospective: true" if marked else ""
         fact = f"{citation.cite} {citation.where} (first published)"
         _check_known(fact, row.published, self._world.as_of, place, remedy)
-
-
-def _is_retrospective(row: Row) -> bool:
-    """Whether a row is a later reconstruction of what it covers."""
-    return row.note.startswith("retrospective") or row.source_kind == "retrospective_input"
 
 
 def _check_figure(citation: Citation, value: float, place: Place) -> None:

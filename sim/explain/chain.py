@@ -87,7 +87,7 @@ class Values(NamedTuple):
 def trace(world: World, ahead: bool = True) -> Chain:
     """The chain of every output in a forecast quarter, or in one of the record; nothing is compiled or run."""
     shapes = {name: jax.ShapeDtypeStruct((*shape, 1), jnp.float32) for name, shape in sorted(world.shapes.items())}
-    forcing = simulate._forcing(world, jnp.float32)
+    forcing = simulate.forcing_of(world, jnp.float32)
     program = jax.make_jaxpr(functools.partial(simulate.trajectory, world.structure))(shapes, forcing).jaxpr
     values = Values({}, {}, {}, {}, {})
     _follow(program, values)

@@ -118,8 +118,7 @@ def guided_growth(
     growth = jnp.zeros_like(last)
     for _ in range(NEWTON_STEPS):
         terms = jnp.where(is_open, jnp.exp(counts * growth), 0)
-        level = sum((terms[i] for i in range(1, len(terms))), start=terms[0])
-        slope = sum((counts[i] * terms[i] for i in range(1, len(terms))), start=terms[0])
+        level, slope = total(terms), total(counts * terms)
         growth = jnp.where(level > 0, growth - (jnp.log(jnp.maximum(level, SHARE_GUARD)) - goal) * level / slope, 0)
     return growth
 
