@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 import sim
-from sim.reduce import block_cells
-from sim.simulate import blocks
+from sim import devices
+from sim.cells import by_table
+from sim.engine import Engine
 from sim.world import World
 
 DRAWS = 8_192
@@ -41,8 +44,10 @@ def moved(base: World, names: Iterable[str], times: float = 1, plus: float = 0) 
 def probabilities(world: World) -> list[tuple[float, ...]]:
     """Of each year: P(budget, need, supply) weighted by shipments, then unweighted [1]."""
     years = world.book.axes["year"]
-    cells = [block_cells(world, block) for block in blocks(world, SEED, 0, DRAWS)]
-    mean = [sum(each["year", name].sum(axis=-1) for each in cells) / DRAWS for name in ("binding", "bound_buyers")]
+    engine = Engine(world, SEED, devices.mesh())
+    made = np.concatenate([each for _, each in engine.cells_of(engine.blocks_of(0, DRAWS), DRAWS)], axis=-1)
+    cells = by_table(world, made)
+    mean = [cells["year", name].mean(axis=-1) for name in ("binding", "bound_buyers")]
     return [tuple(float(part[years.index(year)]) for each in mean for part in each) for year in YEARS]
 
 

@@ -84,6 +84,20 @@ def run(
     as_of: AsOf = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="One value, e.g. price.b200.p90=50.")] = None,
     out: Out = RUNS,
+    sampler: Annotated[
+        str, typer.Option(help="mc for independent draws; sobol for a power of two of even ones, which say more.")
+    ] = "mc",
+    device: Annotated[str, typer.Option(help="cpu, gpu or tpu; auto takes an accelerator if there is one.")] = "auto",
+    until: Annotated[
+        list[str] | None,
+        typer.Option(help='End once an error is met: "p95:revenue[nvidia,2027] < 0.5%"; --draws is then the most.'),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help='Count how likely it is to be passed: "revenue[nvidia,2027] > 400".')
+    ] = None,
+    exact_quantiles: Annotated[
+        bool, typer.Option("--exact-quantiles", help="Order statistics of all draws, which are made again for them.")
+    ] = False,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Store every draw, not only the summary.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute again even if this run is finished.")] = False,
     as_json: Json = False,
@@ -99,24 +113,36 @@ def run(
     tree = _with_progress(
         draws,
         lambda progress: forecast.run(
-            world, draws=draws, seed=_seed(seed), out=out, keep_draws=keep_draws, fresh=fresh, progress=progress
+            world,
+            draws=draws,
+            seed=_seed(seed),
+            sampler=sampler,
+            device=device,
+            until=until or (),
+            thresholds=threshold or (),
+            exact_quantiles=exact_quantiles,
+            out=out,
+            keep_draws=keep_draws,
+            fresh=fresh,
+            progress=progress,
         ),
     )
-    folder = out / str(tree.attrs["run"])
+    folder, rows, passed = out / str(tree.attrs["run"]), headline.rows(tree), headline.exceedances(tree)
+    if as_json:
+        print(json.dumps([*rows, *passed], allow_nan=False), flush=True)
+    else:
+        console = Console()
+        console.print(headline.table(rows, str(tree.attrs["as_of"])))
+        for row in passed:
+            print(f"P({row['threshold']}) = {row['probability']:.4f}, Monte Carlo error {row['error']:.4f}")
+        print(f"{tree.attrs['draws']:,} draws, seed {tree.attrs['seed']}, as of {tree.attrs['as_of']}.", flush=True)
     for name, contents in charts.charts(tree).items():
         store.write_report(folder, name, contents)
-    rows = headline.rows(tree)
     seconds = time.perf_counter() - began
     if as_json:
-        print(json.dumps(rows, allow_nan=False))
         print(f"{folder}  {seconds:.1f} s", file=sys.stderr)
-        return
-    console = Console()
-    console.print(headline.table(rows, str(tree.attrs["as_of"])))
-    console.print(
-        f"{tree.attrs['draws']:,} draws, seed {tree.attrs['seed']}, as of {tree.attrs['as_of']}.", highlight=False
-    )
-    print(f"Run: {folder}\nCharts: {folder / 'report' / 'headline.png'} and beside it\nTook {seconds:.1f} s.")
+    else:
+        print(f"Run: {folder}\nCharts: {folder / 'report' / 'headline.png'} and beside it\nTook {seconds:.1f} s.")
 
 
 @app.command()
@@ -134,12 +160,12 @@ def explain(
 
     from rich.console import Console
 
+    from sim import devices, forecast
     from sim import explain as explaining
-    from sim import forecast
 
     world = forecast.load(scenario or BASE, as_of=as_of, overrides=_overrides(set_ or []))
     _say_which(world.book.as_of.isoformat(), as_of)
-    forecast.cache_programs()
+    devices.cache_programs()
     found = _with_progress(
         draws, lambda progress: explaining.explain(world, cell, draws=draws, seed=_seed(seed), progress=progress)
     )
@@ -303,7 +329,8 @@ def _with_progress(total: int, work: Any) -> Any:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("compiling", total=total)
 
-        def progress(done: int) -> None:
-            bar.update(task, completed=done, description="summarising" if done >= total else "simulating")
+        def progress(done: int, still: str = "") -> None:
+            doing = "summarising" if done >= total else "simulating"
+            bar.update(task, completed=done, description=f"{doing} {still}".rstrip())
 
         return work(progress)

@@ -9,8 +9,10 @@ scores of some streams are correlated, and each family turns its scores into val
 that takes keys and parameters at run time: new numbers never recompile it, only another ``Layout`` does.
 """
 
+import functools
 import hashlib
 import itertools
+import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +20,12 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float, Float64, UInt32
 from scipy.sparse.csgraph import connected_components
 
 from sim.distributions import Distribution, Family, Fixed
+from sim.distributions.family import polynomial
 
 __all__ = ["Entry", "Layout", "Numbers", "Plan", "bits", "keys", "normals", "plan", "scores", "values", "words"]
 
@@ -34,14 +37,19 @@ PARITY = 0x1BD11BDA
 FOURS = 5
 """Groups of four rounds: 20 rounds in all, the published default."""
 
-# Wichura 1988, algorithm AS 241, PPND7: Phi^-1 to about 1e-7 for tails above exp(-25); lowest power first.
-CENTRE = 0.425
-CENTRE_OFFSET = 0.180625
-CENTRE_OVER = (3.3871327179, 50.434271938, 159.29113202, 59.109374720)
-CENTRE_UNDER = (1.0, 17.895169469, 78.757757664, 67.187563600)
-TAIL_OFFSET = 1.6
-TAIL_OVER = (1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103)
-TAIL_UNDER = (1.0, 0.73700164250, 0.12021132975)
+# Phi^-1(p) / (2 p - 1) as a ratio of polynomials of s = sqrt(SHIFT - ln(4 p (1 - p))) - START, lowest power first, to
+# 1.8e-7 out to p = 2^-33; and ln(1 + m) / m for |m| <= 1/3, to 5e-7. tests/test_draws.py fits both again.
+SHIFT = 6.0
+START = 2.5
+OVER = (1.33631177, 1.68915273, 1.95426211, 1.47821834, 0.87470537, 0.34335463)
+UNDER = (1.0, 0.00814636, 0.94280531, 0.13652162, 0.23610675)
+LOG_OVER = (0.99999984, -0.50002243, 0.33337989, -0.24841635, 0.1979503, -0.19407857, 0.17111227)
+TWO_THIRDS = 0x3F2AAAAB
+"""Bits of 2/3 in float32, where each octave begins that a logarithm is reduced to."""
+ONE = 0x3F800000
+"""Bits of 1 in float32."""
+MANTISSA = 23
+"""Bits of a float32 below its exponent."""
 
 NOT_A_CORRELATION = -1e-8
 """Eigenvalues of a correlation matrix below this are no rounding."""
@@ -65,6 +73,8 @@ class Layout:
     """How many of the first rows are in the copula."""
     factors: int
     """How many variates behind them are common factors, which only the copula reads."""
+    sources: tuple[tuple[tuple[int, ...], ...], ...]
+    """For each run of members that are sums of as many scores: the row of each term [term, member]."""
     order: tuple[int, ...]
     """The row of each entry."""
 
@@ -75,8 +85,8 @@ class Numbers(NamedTuple):
     elements: UInt32[np.ndarray, " variate"]
     params: tuple[Float64[np.ndarray, "_ _"], ...]
     """For each group, ``params()`` of its rows side by side [param, row]."""
-    root: Float64[np.ndarray, "member source"]
-    """Weights of the copula's scores on independent ones: their own, then the common factors of groups."""
+    weights: tuple[Float64[np.ndarray, "_ _"], ...]
+    """For each run of members, the weights of the independent scores at ``Layout.sources`` [term, member]."""
 
 
 @dataclass(frozen=True)
@@ -101,34 +111,39 @@ def plan(
     _check_entries(entries)
     names = sorted(correlated)
     _check_members(entries, names)
-    rank = {name: place for place, name in enumerate(names)}
-    families = list(dict.fromkeys(type(entry.distribution) for entry in entries))
+    sums, factors = _sums(names, _pearson(correlated, rank_correlation, names))
+    terms = {name: len(total) for name, total in zip(names, sums, strict=True)}
 
-    def place(i: int) -> tuple[bool, bool, int]:
+    def kind(i: int) -> tuple[bool, bool, int, str]:
         stream, _, distribution = entries[i]
-        member = stream in rank
         family = type(distribution)
-        return family is Fixed, not member, rank[stream] if member else families.index(family)
+        return family is Fixed, stream not in terms, terms.get(stream, 0), family.__name__
 
-    rows = sorted(range(len(entries)), key=place)
-    runs = [list(run) for _, run in itertools.groupby(rows, key=lambda i: type(entries[i].distribution))]
+    rows = sorted(range(len(entries)), key=kind)
+    runs = [list(run) for _, run in itertools.groupby(rows, key=kind)]
     variates = [entries[i] for i in rows if not isinstance(entries[i].distribution, Fixed)]
-    root, factors = _root(correlated, rank_correlation)
+    sources, weights = _arranged(names, sums, [entry.stream for entry in variates[: len(names)]])
     drawn = [(entry.stream, entry.element) for entry in variates]
     drawn[len(names) : len(names)] = [(factor, 0) for factor in factors]
-    params = {distribution: distribution.params() for distribution in {entry.distribution for entry in entries}}
     numbers = Numbers(
         elements=np.array([element for _, element in drawn], dtype=np.uint32),
-        params=tuple(np.array([params[entries[i].distribution] for i in run]).T for run in runs),
-        root=root,
+        params=tuple(np.array([_params(entries[i].distribution) for i in run]).T for run in runs),
+        weights=weights,
     )
     layout = Layout(
         groups=tuple((type(entries[run[0]].distribution), len(run)) for run in runs),
         members=len(names),
         factors=len(factors),
+        sources=sources,
         order=tuple(np.argsort(rows).tolist()),
     )
     return Plan(layout, numbers, tuple(stream for stream, _ in drawn))
+
+
+@functools.lru_cache(maxsize=4096)
+def _params(distribution: Distribution) -> Float64[np.ndarray, " param"]:
+    """``params()``, kept from one plan to the next: a scenario solves only for what it changes."""
+    return np.array(distribution.params())
 
 
 def _check_entries(entries: Sequence[Entry]) -> None:
@@ -144,45 +159,64 @@ def _check_entries(entries: Sequence[Entry]) -> None:
 def _check_members(entries: Sequence[Entry], names: list[str]) -> None:
     if len(set(names)) < len(names):
         raise ValueError(f"a stream is correlated twice in {', '.join(names)}; name each once")
-    for name in names:
-        found = [entry for entry in entries if entry.stream == name]
+    members: dict[str, list[Entry]] = {name: [] for name in names}
+    for entry in entries:
+        members.get(entry.stream, []).append(entry)
+    for name, found in members.items():
         if len(found) != 1:
             raise ValueError(f"correlated stream {name!r} must have one element, it has {len(found)}")
         if isinstance(found[0].distribution, Fixed):
             raise ValueError(f"correlated stream {name!r} is fixed; leave it out of the correlations or widen it")
 
 
-def _root(
-    correlated: Sequence[str], rank_correlation: Float[np.ndarray, "member member"] | None
-) -> tuple[Float64[np.ndarray, "member source"], list[str]]:
-    """Weights [member, source] that give the scores their correlations 2 sin(pi rho / 6), and the factors' streams.
-
-    Rows and the first columns are the members sorted by name. Members that are all equally and positively correlated
-    share one factor, so that one more of them leaves the others' numbers alone; any other group of members that hang
-    together is mixed by the symmetric square root of its matrix, which exists for singular ones too.
-    """
+def _pearson(
+    correlated: Sequence[str], rank_correlation: Float[np.ndarray, "member member"] | None, names: Sequence[str]
+) -> Float64[np.ndarray, "member member"]:
+    """Correlations 2 sin(pi rho / 6) of the scores, in the order of ``names``."""
     size = len(correlated)
     given = np.eye(size) if rank_correlation is None else np.asarray(rank_correlation, dtype=np.float64)
     if given.shape != (size, size) or not (np.array_equal(given, given.T) and np.all(np.diag(given) == 1)):
         raise ValueError(f"rank_correlation must be a symmetric {size} x {size} matrix with ones on its diagonal")
     if not np.all(np.abs(given) <= 1):
         raise ValueError("rank correlations must lie between -1 and 1")
-    order = np.argsort(np.array(correlated, dtype=np.str_), kind="stable")
-    names = [correlated[i] for i in order]
+    order = [correlated.index(name) for name in names]
     pearson = 2 * np.sin(np.pi / 6 * given[np.ix_(order, order)])
     np.fill_diagonal(pearson, 1)
-    own = np.eye(size)
-    columns, factors = [], []
+    return pearson
+
+
+def _sums(
+    names: Sequence[str], pearson: Float64[np.ndarray, "member member"]
+) -> tuple[list[list[tuple[int, float]]], list[str]]:
+    """Each member's correlated score as a sum of independent ones, (source, weight) by term, and the factors' streams.
+
+    Sources are the members' own scores, then the factors. Members that are all equally and positively correlated
+    share one factor, so that one more of them leaves the others' numbers alone; any other group of members that hang
+    together is mixed by the symmetric square root of its matrix, which exists for singular ones too.
+    """
+    sums: list[list[tuple[int, float]]] = [[] for _ in names]
+    factors: list[str] = []
     for group in _groups(pearson):
-        block = np.ix_(group, group)
-        shared = pearson[group[0], group[-1]]
-        if len(group) > 1 and shared > 0 and np.array_equal(pearson[block], _equal(len(group), shared)):
-            own[block] = np.sqrt(1 - shared) * np.eye(len(group))
-            columns.append(np.where(np.isin(np.arange(size), group), np.sqrt(shared), 0))
+        block, shared = pearson[np.ix_(group, group)], float(pearson[group[0], group[-1]])
+        if len(group) > 1 and shared > 0 and np.array_equal(block, _equal(len(group), shared)):
+            for i in group:
+                sums[i] = [(i, math.sqrt(1 - shared)), (len(names) + len(factors), math.sqrt(shared))]
             factors.append(_factor([names[i] for i in group]))
         else:
-            own[block] = _symmetric_root(pearson[block], [names[i] for i in group])
-    return np.column_stack([own, *columns]), factors
+            for i, weights in zip(group, _symmetric_root(block, [names[i] for i in group]), strict=True):
+                sums[i] = list(zip(group, weights.tolist(), strict=True))
+    return sums, factors
+
+
+def _arranged(
+    names: Sequence[str], sums: Sequence[Sequence[tuple[int, float]]], members: Sequence[str]
+) -> tuple[tuple[tuple[tuple[int, ...], ...], ...], tuple[Float64[np.ndarray, "_ _"], ...]]:
+    """Sources' rows and weights [term, member] of the sums, in runs of as many terms; ``members`` name the rows."""
+    row = {i: members.index(name) for i, name in enumerate(names)}
+    total = [sums[names.index(name)] for name in members]
+    runs = [list(run) for _, run in itertools.groupby(total, key=len)]
+    sources = tuple(tuple(tuple(row.get(i, i) for i, _ in term) for term in zip(*run, strict=True)) for run in runs)
+    return sources, tuple(np.array([[weight for _, weight in each] for each in run]).T for run in runs)
 
 
 def _factor(names: Sequence[str]) -> str:
@@ -266,29 +300,25 @@ def bits(
     return word
 
 
-def _horner(x: Float[Array, "*shape"], coefficients: Sequence[float]) -> Float[Array, "*shape"]:
-    total = jnp.full_like(x, coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        total = total * x + coefficient
-    return total
+def _log(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Natural logarithm of normal numbers to 5e-7: half the time of XLA's, which also serves 0, infinities and NaN."""
+    octave = lax.bitcast_convert_type(x.astype(jnp.float32), jnp.int32) - jnp.int32(TWO_THIRDS)
+    power = lax.shift_right_arithmetic(octave, jnp.int32(MANTISSA))
+    scale = lax.bitcast_convert_type(jnp.int32(ONE) - (power << jnp.int32(MANTISSA)), jnp.float32)
+    rest = x * scale.astype(x.dtype) - 1
+    return power.astype(x.dtype) * math.log(2) + rest * polynomial(rest, LOG_OVER)
 
 
 def scores(bits: UInt32[Array, "*shape"], dtype: Any = jnp.float32) -> Float[Array, "*shape"]:
     """Phi^-1((bits + 1/2) / 2^32), increasing in the bits, to 1e-6 in float32 from -6.34 to 6.34.
 
-    The probability is kept as the nearer tail, so that both tails have the full relative precision.
+    Free of branches: 2 p - 1 gives sign and centre, and the tail's probability, counted from its own end, the rest.
     """
-    upper = bits >> jnp.uint32(WORD - 1) == 1
-    count = jnp.where(upper, ~bits, bits).astype(jnp.int32)
-    unit = 0.5**WORD
-    tail = (count.astype(dtype) + 0.5) * unit
-    inner = ((jnp.int32(2 ** (WORD - 1) - 1) - count).astype(dtype) + 0.5) * unit
-    near = CENTRE_OFFSET - inner * inner
-    far = jnp.sqrt(-jnp.log(tail)) - TAIL_OFFSET
-    central = inner <= CENTRE
-    over = jnp.where(central, inner * _horner(near, CENTRE_OVER), _horner(far, TAIL_OVER))
-    size = over / jnp.where(central, _horner(near, CENTRE_UNDER), _horner(far, TAIL_UNDER))
-    return jnp.where(upper, size, -size)
+    centred = ((bits ^ jnp.uint32(1 << (WORD - 1))).astype(jnp.int32).astype(dtype) + 0.5) * 0.5 ** (WORD - 1)
+    tail = (jnp.minimum(bits, ~bits).astype(jnp.int32).astype(dtype) + 0.5) * 0.5**WORD
+    s = jnp.sqrt((SHIFT - math.log(4)) - _log(tail * (1 - tail))) - START
+    # A division last: XLA's CPU compiler repeats everything cheaper, up to one, in each family that reads the scores.
+    return centred * polynomial(s, OVER) / polynomial(s, UNDER)
 
 
 def normals(
@@ -304,19 +334,21 @@ def normals(
 
 def values(layout: Layout, numbers: Numbers, z: Float[Array, "variate draw"]) -> Float[Array, "entry draw"]:
     """Values of the entries, in their order and in the precision of the independent scores z."""
-    z = _correlate(jnp.asarray(numbers.root, z.dtype), z)
+    free = z[layout.members + layout.factors :]
+    random = jnp.concatenate([*_tied(layout, numbers, z), free])
     blocks, start = [], 0
     for (family, size), params in zip(layout.groups, numbers.params, strict=True):
-        rows = jnp.zeros((size, z.shape[1]), z.dtype) if family is Fixed else z[start : start + size]
+        rows = jnp.zeros((size, z.shape[1]), z.dtype) if family is Fixed else random[start : start + size]
         blocks.append(family.from_normal(rows, jnp.asarray(params, z.dtype)))
         start += size
     return jnp.concatenate(blocks)[np.array(layout.order)]
 
 
-def _correlate(root: Float[Array, "member source"], z: Float[Array, "variate draw"]) -> Float[Array, "rest draw"]:
-    """Replace the first rows by ``root @ sources``, as a chain of additions: it fuses and its order is fixed."""
-    members, sources = root.shape
-    if not members:
-        return z
-    mixed = sum((root[:, j, None] * z[j] for j in range(1, sources)), start=root[:, :1] * z[0])
-    return jnp.concatenate([mixed, z[sources:]])
+def _tied(layout: Layout, numbers: Numbers, z: Float[Array, "variate draw"]) -> list[Float[Array, "_ draw"]]:
+    """Correlated scores of the copula's members by run, as chains of additions: they fuse and their order is fixed."""
+    tied = []
+    for weights, sources in zip(numbers.weights, layout.sources, strict=True):
+        weight = jnp.asarray(weights, z.dtype)[..., None]
+        terms = [weight[k] * z[np.array(rows)] for k, rows in enumerate(sources)]
+        tied.append(sum(terms[1:], start=terms[0]))
+    return tied

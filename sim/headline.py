@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sim.model.constants import A100_TFLOPS, H100_TFLOPS
 
-__all__ = ["QUANTILES", "rows", "table"]
+__all__ = ["QUANTILES", "exceedances", "rows", "table"]
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 A100_PER_H100 = H100_TFLOPS / A100_TFLOPS
@@ -34,6 +34,18 @@ def rows(tree: xr.DataTree) -> list[dict[str, Any]]:
     first = str(int(str(tree.attrs["as_of"])[:4]) - 1)
     shown = year.sel(year=[label for label in year["year"].values if str(label) >= first])
     return [*_of_suppliers(shown, tree, first), *_of_market(shown, first)]
+
+
+def exceedances(tree: xr.DataTree) -> list[dict[str, Any]]:
+    """Thresholds that were asked for, the probability of passing each, and its Monte Carlo error."""
+    if "exceedance" not in tree["prior_predictive"].children:
+        return []
+    found = tree["prior_predictive/exceedance"].to_dataset()
+    columns = zip(found["threshold"].values, found["probability"].values, found["error"].values, strict=True)
+    return [
+        {"output": "exceedance", "threshold": str(text), "probability": float(share), "error": float(error)}
+        for text, share, error in columns
+    ]
 
 
 def _of_suppliers(year: xr.Dataset, tree: xr.DataTree, first: str) -> Iterator[dict[str, Any]]:

@@ -1,15 +1,20 @@
 """Names, units and provenance: a run's statistics as an xarray DataTree with ArviZ's group names."""
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float32, Float64
 
 from sim.axes import DERIVED, INPUTS, OUTPUTS
 from sim.book.schema import Citation, Prior
+from sim.cells import Table, by_table, tables
+from sim.distributions import Distribution
 from sim.history import quarter_span
-from sim.reduce import LEVELS, Cells, Statistics, Table, tables
+from sim.reduce import LEVELS, Statistics
+from sim.targets import Exceedance
 from sim.world import World
 
 __all__ = ["draws_dataset", "summary_tree"]
@@ -19,18 +24,17 @@ PARTLY_MISSING = {name for name, output in ALL.items() if output.forecast_only o
 """Outputs that say nothing of some years: before the forecast, or where there is nothing to compare with."""
 
 
-def summary_tree(
-    world: World, found: Iterable[tuple[tuple[str, str], Statistics]], attrs: Mapping[str, Any]
-) -> xr.DataTree:
+def summary_tree(world: World, found: Statistics, attrs: Mapping[str, Any]) -> xr.DataTree:
     """The summary of a run, read as ``tree["prior_predictive/year"]["revenue"].sel(supplier="nvidia", year="2027")``.
 
     Groups: ``prior`` (quantiles of every prior), ``prior_predictive/quarter``, ``/year`` and ``/fiscal_year``
     (quantiles, mean, sd and their Monte Carlo errors of every output), ``observed_data`` (the record known).
     """
-    known = tables(world)
     groups: dict[str, dict[str, xr.DataArray]] = {}
-    for key, statistics in found:
-        groups.setdefault(key[0], {}).update(_variables(known[key], statistics))
+    by_figure = [by_table(world, np.moveaxis(each, -1, 0)) for each in found]
+    for key, table in tables(world).items():
+        figures = (np.moveaxis(each[key], -1, 0) if each[key].ndim > 2 else each[key] for each in by_figure)
+        groups.setdefault(table.period, {}).update(_variables(table, Statistics(*figures)))
     datasets = {f"/prior_predictive/{period}": xr.Dataset(members) for period, members in groups.items()}
     return xr.DataTree.from_dict(
         {
@@ -72,12 +76,24 @@ def _period_labels(table: Table) -> list[Any]:
     return [np.datetime64(quarter_span(quarter)[1], "ns") for quarter in table.periods]
 
 
-def draws_dataset(world: World, first: int, cells: Cells) -> xr.Dataset:
+def exceedance_dataset(passed: Sequence[Exceedance]) -> xr.Dataset:
+    """Probabilities of passing thresholds, with their Monte Carlo errors."""
+    columns = {"probability": "probability of passing the threshold", "error": "its Monte Carlo standard error"}
+    return xr.Dataset(
+        {
+            name: ("threshold", [getattr(each, name) for each in passed], {"units": "1", "long_name": says})
+            for name, says in columns.items()
+        },
+        coords={"threshold": [each.text for each in passed]},
+    )
+
+
+def draws_dataset(world: World, first: int, cells: Float32[np.ndarray, "cell draw"]) -> xr.Dataset:
     """One block of kept draws: every table of the summary before its quantiles, draws last [axis, period, draw]."""
-    known = tables(world)
     arrays = {}
-    for key, values in cells.items():
-        table = known[key]
+    by_key = by_table(world, cells)
+    for key, table in tables(world).items():
+        values = by_key[key]
         name = table.output if table.period != "quarter" else f"{table.output}_quarter"
         period = "time" if table.period == "quarter" else table.period
         dim = f"quarterly_{table.dim}" if table.period == "quarter" else table.dim
@@ -85,7 +101,7 @@ def draws_dataset(world: World, first: int, cells: Cells) -> xr.Dataset:
         if table.output in PARTLY_MISSING:
             attrs["missing_ok"] = 1
         arrays[name] = xr.DataArray(
-            values.astype(np.float32),
+            values,
             dims=(dim, period, "draw"),
             coords={
                 dim: list(table.labels),
@@ -104,8 +120,7 @@ def _priors(world: World) -> xr.Dataset:
     arrays = {}
     for name, prior in sorted(world.book.priors.items()):
         shape = [len(axes[dim]) for dim in prior.dims]
-        each = {member: member.ppf(levels) for member in dict.fromkeys(prior.table.values())}
-        values = np.array([each[member] for member in prior.table.values()]).T.reshape(len(levels), *shape)
+        values = np.array([_quantiles(member) for member in prior.table.values()]).T.reshape(len(levels), *shape)
         arrays[name] = xr.DataArray(
             values,
             dims=("quantile", *prior.dims),
@@ -113,6 +128,12 @@ def _priors(world: World) -> xr.Dataset:
             attrs=_prior_attrs(prior),
         )
     return xr.Dataset(arrays)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _quantiles(distribution: Distribution) -> Float64[np.ndarray, " quantile"]:
+    """Quantiles of a prior at the levels of a summary."""
+    return distribution.ppf(np.array(LEVELS))
 
 
 def _prior_attrs(prior: Prior) -> dict[str, str]:

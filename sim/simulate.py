@@ -1,13 +1,8 @@
-"""The two compiled programs: beliefs drawn, and the world stepped through its quarters, a block of draws at a time.
-
-Time, draws and jit live here; the model knows one quarter. Book values, keys and the record are run-time arrays, so
-new numbers never recompile. Another layout of families compiles the sampler again, which is short, another structure
-the path, which is long: so a scenario costs seconds.
-"""
+"""The world stepped through its years and quarters, for one draw or for a block of them."""
 
 import functools
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,22 +10,15 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
-from sim import draws
 from sim.axes import INPUTS
 from sim.model import capex, chips, quarter, workloads
 from sim.model.constants import OUTLOOK_END, QUARTERS
-from sim.model.state import Beliefs, Fixed, Flows, Known, State
+from sim.model.state import Beliefs, Course, Fixed, Flows, Known, Setting, State
 from sim.model.stock import Stock
 from sim.model.structure import Structure, place
 from sim.world import World
 
-__all__ = ["BLOCK", "STREAM_VERSION", "Block", "blocks", "forcing_of", "trajectory"]
-
-BLOCK = 1024
-"""Draws of one call; a part of the stream version, because floats depend on the compiled shape."""
-
-STREAM_VERSION = 2
-"""Raised whenever the same seed would give other numbers."""
+__all__ = ["Forcing", "forcing_of", "trajectory", "years"]
 
 TIMED = {
     name: wanted.dims[-1]
@@ -40,54 +28,19 @@ TIMED = {
 """Inputs that are cut to the quarter at hand, and the axis along which."""
 
 
-class Block(NamedTuple):
-    """One block of draws: outputs by quarter, and the drawn values of every entry."""
-
-    first: int
-    flows: dict[str, Float[np.ndarray, "time axis draw"]]
-    values: Float[np.ndarray, "entry draw"]
+Kept = TypeVar("Kept")
+Over = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Makes of a function of one quarter the same function of several, by ``jax.vmap`` or one after another."""
 
 
 class Forcing(NamedTuple):
-    """Run-time arrays of the record, and which year and season each quarter is in."""
+    """Run-time arrays of the record."""
 
     known: Known  # each with a leading time axis
-    year: Int[Array, " time"]  # index on the year axis
-    season: Int[Array, " time"]  # index within the year
     target: Float[Array, " reported_buyer"]  # guidance of the year after the hand-over, bn USD
     reported: Float[Array, " reported_buyer"]  # what of that year is reported, bn USD
     open_quarters: Bool[Array, "4 reported_buyer"]
     handover: Int[Array, ""]
-
-
-def blocks(world: World, seed: int, first: int, last: int, dtype: Any = np.float32) -> Iterator[Block]:
-    """Blocks of draws ``first`` to ``last`` - 1, simulated one after another; ``first`` is a multiple of ``BLOCK``.
-
-    The last block is cut to ``last``. Draw i is the same for every ``first`` and ``last`` that include it.
-    """
-    streams, correlation = world.book.correlation
-    plan = draws.plan(world.entries, streams, correlation)
-    forcing = forcing_of(world, dtype)
-    sample = _sampler(plan.layout, np.dtype(dtype).name)
-    path = _path(world.structure, tuple(world.shapes.items()))
-    keys = functools.lru_cache(maxsize=1)(functools.partial(draws.keys, plan.streams, seed))
-    waiting = None
-    for start in range(first, last, BLOCK):
-        high, low = draws.words(start, BLOCK)
-        values = sample(keys(high), plan.numbers, low)
-        begun = path(values, forcing), values
-        if waiting is not None:
-            yield _fetched(*waiting, last)
-        waiting = start, begun
-    if waiting is not None:
-        yield _fetched(*waiting, last)
-
-
-def _fetched(start: int, begun: tuple[Flows, Array], last: int) -> Block:
-    """A block on the host, cut to the draws before ``last``; the next one is already being simulated."""
-    flows, values = jax.device_get(begun)
-    size = min(BLOCK, last - start)
-    return Block(start, {name: flow[..., :size] for name, flow in flows._asdict().items()}, values[:, :size])
 
 
 def forcing_of(world: World, dtype: Any) -> Forcing:
@@ -112,8 +65,6 @@ def forcing_of(world: World, dtype: Any) -> Forcing:
     )
     return Forcing(
         known=known,
-        year=_array(world.year_index, np.int32),
-        season=_array(world.season_index, np.int32),
         target=_array(guidance.target, dtype),
         reported=_array(guidance.reported, dtype),
         open_quarters=_array(guidance.open_quarters, bool),
@@ -126,59 +77,54 @@ def _array(values: np.ndarray, dtype: Any) -> Array:
     return jnp.asarray(values, dtype=dtype)
 
 
-@functools.lru_cache(maxsize=32)
-def _sampler(layout: draws.Layout, dtype: str) -> Any:
-    """The compiled sampling of one block for a layout of families."""
-
-    def sample(keys: Array, numbers: draws.Numbers, low: Array) -> Array:
-        z = draws.normals(keys, jnp.asarray(numbers.elements), low, BLOCK, dtype)
-        return draws.values(layout, numbers, z)
-
-    return jax.jit(sample)
+def trajectory(structure: Structure, beliefs: Beliefs, forcing: Forcing, over: Over = jax.vmap) -> Flows:
+    """Flows of every quarter [time, axis, draw]."""
+    flows = years(structure, beliefs, forcing, lambda flows: flows, over)
+    return jax.tree.map(lambda flow: flow.reshape(-1, *flow.shape[2:]), flows)
 
 
-@functools.lru_cache(maxsize=8)
-def _path(structure: Structure, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
-    """The compiled simulation of one block for a structure, whatever its distributions."""
+def years(
+    structure: Structure, beliefs: Beliefs, forcing: Forcing, keep: Callable[[Flows], Kept], over: Over = jax.vmap
+) -> Kept:
+    """What ``keep`` takes from the flows of each year [4, axis, draw], stacked by year, in one scan over years.
 
-    def path(values: Array, forcing: Forcing) -> Flows:
-        return trajectory(structure, _named(values, shapes), forcing)
-
-    return jax.jit(path)
-
-
-def _named(values: Float[Array, "entry draw"], shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Beliefs:
-    """Each input's values in its own shape, draws last."""
-    beliefs, start = {}, 0
-    for name, shape in shapes:
-        size = int(np.prod(shape))
-        beliefs[name] = values[start : start + size].reshape(*shape, values.shape[1])
-        start += size
-    return beliefs
-
-
-def _at(beliefs: Beliefs, index: dict[str, Array]) -> Beliefs:
-    """Beliefs of one quarter: time-like axes cut to it."""
-    timed = {
-        name: lax.dynamic_index_in_dim(beliefs[name], index[axis], axis=len(INPUTS[name].dims) - 1, keepdims=False)
-        for name, axis in TIMED.items()
-    }
-    return beliefs | timed
-
-
-def trajectory(structure: Structure, beliefs: Beliefs, forcing: Forcing) -> Flows:
-    """Flows of every quarter [time, axis, draw] in one scan over time."""
+    What no state touches, and what is only made of it, runs over the quarters of a year at once (``over``); what one
+    quarter hands to the next is scanned.
+    """
     fixed = _fixed(structure, beliefs, forcing)
+    yearly, seasonal, timely = (_by(axis, beliefs) for axis in ("year", "season", "time"))
+    risen = over(functools.partial(chips.risen, fixed.line_up))(forcing.known.year)
 
-    def advance(state: State, xs: tuple[Known, Array, Array, Array]) -> tuple[State, Flows]:
-        known, time, year, season = xs
-        now = _at(beliefs, {"time": time, "year": year, "season": season})
-        return quarter.step(structure, now, fixed, state, known)
+    def advance(state: State, xs: tuple[Known, Array, Beliefs, Beliefs]) -> tuple[State, Kept]:
+        known, risen, yearly, timely = xs
+        told = beliefs | yearly
 
-    time = jnp.arange(len(forcing.year), dtype=forcing.year.dtype)
+        def set_out(known: Known, risen: Array, seasonal: Beliefs, timely: Beliefs) -> Setting:
+            return quarter.setting(structure, told | seasonal | timely, fixed, risen, known)
+
+        def advance_quarter(state: State, xs: tuple[Known, Setting]) -> tuple[State, Course]:
+            known, setting = xs
+            return quarter.move(structure, told, fixed, setting, state, known)
+
+        settings = over(set_out)(known, risen, seasonal, timely)
+        state, courses = lax.scan(advance_quarter, state, (known, settings))
+        flows = over(functools.partial(quarter.flows, structure, told))(settings, courses, known)
+        return state, keep(flows)
+
     start = _start(structure, beliefs, forcing)
-    _, flows = lax.scan(advance, start, (forcing.known, time, forcing.year, forcing.season))
-    return flows
+    by_year = jax.tree.map(
+        lambda each: each.reshape(len(each) // QUARTERS, QUARTERS, *each.shape[1:]), (forcing.known, risen, timely)
+    )  # a belief may have no row at all, so that the number of years must be said
+    known, risen, timely = by_year
+    _, kept = lax.scan(advance, start, (known, risen, yearly, timely))
+    return kept
+
+
+def _by(axis: str, beliefs: Beliefs) -> Beliefs:
+    """Beliefs that differ along a time-like axis, with that axis first."""
+    return {
+        name: jnp.moveaxis(beliefs[name], len(INPUTS[name].dims) - 1, 0) for name, at in TIMED.items() if at == axis
+    }
 
 
 def _fixed(structure: Structure, beliefs: Beliefs, forcing: Forcing) -> Fixed:

@@ -13,8 +13,10 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
+    from sim.engine import Engine
     from sim.world import World
 
 
@@ -32,6 +34,25 @@ def base_world() -> "World":
     from sim import forecast
 
     return forecast.load("base")
+
+
+@pytest.fixture(scope="session")
+def base_engine(base_world: "World") -> "Engine":
+    """Draws of the base book, seed 7, on this process's CPU devices."""
+    from sim import devices
+    from sim.engine import Engine
+
+    on = devices.mesh("cpu")
+    devices.cache_programs()
+    return Engine(base_world, 7, on)
+
+
+@pytest.fixture(scope="session")
+def base_cells(base_engine: "Engine") -> "np.ndarray":
+    """All cells of the first 4,096 draws of the base book, seed 7 [cell, draw], simulated once."""
+    import numpy as np
+
+    return np.concatenate([cells for _, cells in base_engine.cells_of(range(16), 4096)], axis=1)
 
 
 @pytest.fixture(scope="session")

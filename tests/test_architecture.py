@@ -19,7 +19,8 @@ from sim.book.load import priors_folder, shipped
 from sim.book.schema import Citation, Judgement
 from sim.book.shelf import Shelf
 from sim.book.sources import HISTORY, WEAK
-from sim.model import constants, quarter
+from sim.model import constants
+from sim.model.state import Flows
 
 ROOT = Path(__file__).parents[1]
 MODEL = sorted(Path(sim.__file__).parent.joinpath("model").glob("*.py"))
@@ -29,7 +30,7 @@ HEAVY = ("jax", "scipy", "matplotlib", "xarray", "pandas", "zarr")
 
 
 def test_outputs__are_the_fields_of_flows():
-    assert tuple(OUTPUTS) == quarter.Flows._fields
+    assert tuple(OUTPUTS) == Flows._fields
 
 
 def test_outputs__stand_on_the_axis_that_flows_say(base_world):
@@ -40,20 +41,19 @@ def test_outputs__stand_on_the_axis_that_flows_say(base_world):
 
 
 class Recorder(dict):
-    """Beliefs that note which of them are read; cutting to a quarter begins a new note."""
+    """Beliefs that note which of them are read, those that differ from quarter to quarter only where they are cut."""
 
-    def __init__(self, *given, seen):
-        super().__init__(*given)
-        self.seen, self.whole = seen, set()
+    def __init__(self, given, seen, cut=frozenset()):
+        super().__init__(given)
+        self.seen, self.cut = seen, cut
 
     def __getitem__(self, name):
-        self.whole.add(name)
+        if name not in simulate.TIMED or name in self.cut:
+            self.seen.add(name)
         return super().__getitem__(name)
 
     def __or__(self, cut):
-        quarterly = Recorder({**self, **cut}, seen=self.seen)
-        quarterly.whole = self.seen
-        return quarterly
+        return Recorder({**self, **cut}, self.seen, self.cut | set(cut))
 
 
 def traced(world, make, seen=None):
@@ -63,16 +63,14 @@ def traced(world, make, seen=None):
     seen = set() if seen is None else seen
 
     def flows(beliefs):
-        held = make(beliefs, seen=seen)
-        made = simulate.trajectory(world.structure, held, forcing)._asdict()
-        seen.update(held.whole - set(simulate.TIMED))
-        return made
+        return simulate.trajectory(world.structure, make(beliefs, seen), forcing)._asdict()
 
     return jax.eval_shape(flows, shapes)
 
 
 def test_inputs__are_all_read_by_the_model(base_world):
     """Time-like inputs are cut to the quarter for all alike, so only reading them after the cut counts."""
+    assert {"shock_timing", "capex_common_shock", "revenue_band"} <= set(simulate.TIMED)
     seen: set[str] = set()
     traced(base_world, Recorder, seen)
     assert seen == set(INPUTS)

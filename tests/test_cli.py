@@ -15,9 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
-from sim import cli, simulate, store
+from sim import cells, cli, store
 from sim.book import shipped, yaml
 from sim.errors import DeviceError
 
@@ -57,7 +58,7 @@ def chipcast(monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def nothing_simulated(monkeypatch):
     """Fail the test where anything is simulated."""
-    monkeypatch.setattr(simulate, "blocks", lambda *_: pytest.fail("simulated"))
+    monkeypatch.setattr("sim.engine.Engine._sampled", lambda *_: pytest.fail("simulated"))
 
 
 def table_of(file: str, name: str) -> dict:
@@ -108,6 +109,51 @@ def test_run__json_is_the_same_table_and_nothing_else(chipcast, base_run, monkey
     ]
     year = base_run.tree["prior_predictive/year"]["revenue"].sel(supplier="nvidia", year="2027")
     assert row["p50"] == float(year.sel(quantile=0.5))
+
+
+def test_run__takes_targets_thresholds_and_exact_quantiles(chipcast, base_run, base_cells, monkeypatch):
+    monkeypatch.setattr("sim.charts.charts", lambda tree: {})
+    asked = ("--until", "p50:revenue[nvidia,2027] < 50%", "--threshold", "revenue[nvidia,2027] > 400")
+    ended = chipcast("run", "--draws", 512, "--seed", 7, *asked, "--exact-quantiles", "--json")
+    assert ended.code == 0, ended.err
+    (folder,) = [path for path in Path("runs").iterdir() if (path / "COMMIT.json").exists()]
+    tree, world = store.open_run(folder), base_run.world
+    table = cells.tables(world)["year", "revenue"]
+    at = table.periods.index("2027") * len(table.labels) + table.labels.index("nvidia")
+    kept = base_cells[cells.starts(world)["year", "revenue"] + at, :512].astype(float)
+    wanted = {"output": "revenue", "supplier": "nvidia", "period": "2027"}
+    (row,) = [row for row in json.loads(ended.out) if wanted.items() <= row.items()]
+    share = np.mean(kept > 400)
+    assert json.loads(ended.out)[-1] == {
+        "output": "exceedance",
+        "threshold": "revenue[nvidia,2027] > 400",
+        "probability": share,
+        "error": np.sqrt(share * (1 - share) / 512),
+    }
+    assert [row["p05"], row["p50"]] == [float(np.float32(np.quantile(kept, level))) for level in (0.05, 0.5)]
+    passing = tree["prior_predictive/exceedance"].to_dataset()
+    assert passing["threshold"].values.tolist() == ["revenue[nvidia,2027] > 400"]
+    assert passing["probability"].values.tolist() == [share]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--until", "p94:revenue[nvidia,2027] < 1%"), 2, "no figure 'p94'; one of p01, p05"),
+        (("--until", "p95:revenue[nvidai,2027] < 1%"), 2, "'nvidia'"),
+        (("--threshold", "revenu[nvidia,2027] > 4"), 2, "'revenue'"),
+        (("--device", "tpu"), 6, "JAX finds no tpu on this machine; use --device cpu [device-missing]"),
+        (("--device", "gpu"), 6, "JAX finds no gpu on this machine; use --device cpu [device-missing]"),
+    ],
+)
+@pytest.mark.usefixtures("_base_read_once")
+def test_run__refuses_a_target_that_is_none_and_a_device_that_is_missing(
+    chipcast, nothing_simulated, arguments, code, words
+):
+    ended = chipcast("run", *arguments)
+    assert (ended.code, ended.out) == (code, "")
+    assert words in ended.err
+    assert not Path("runs").exists()
 
 
 def test_run__an_own_belief_under_a_hostile_name_is_another_run(chipcast, base_run, tmp_path):
@@ -557,9 +603,9 @@ def test_script__exit_codes_reach_the_shell(tmp_path):
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_script__interrupted_is_exit_130_and_leaves_no_run(tmp_path, sign):
-    code = "import sys, time\nfrom sim import cli, simulate\n"
-    code += "def blocks(*_):\n    print('simulating', flush=True)\n    time.sleep(60)\n    yield\n"
-    code += "simulate.blocks = blocks\nsys.argv = ['chipcast', 'run', '--draws', '2048']\ncli.main()"
+    code = "import sys, time\nfrom sim import cli, engine\n"
+    code += "def sampled(*_):\n    print('simulating', flush=True)\n    time.sleep(60)\n"
+    code += "engine.Engine._sampled = sampled\nsys.argv = ['chipcast', 'run', '--draws', '2048']\ncli.main()"
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -2,23 +2,19 @@
 
 from typing import get_args
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scipy import special, stats
+from scipy import stats
 
-from sim import draws
 from sim.distributions import Discrete, Distribution, Fixed, Mixture
 from tests.distributions.cases import (
     ANY,
     CASES,
     LEVELS,
-    NAMES,
     SCORE_REACH,
-    TINY,
     check_elicited,
     each_case,
     evaluate,
@@ -26,9 +22,6 @@ from tests.distributions.cases import (
     oracle,
     reference,
 )
-
-ALPHA = 1e-6  # each statistical check; keys are fixed and nothing is tried twice
-DRAWS = 1 << 17
 
 
 @each_case
@@ -51,66 +44,6 @@ def test_from_normal__never_decreases(case):
     z = np.linspace(-SCORE_REACH, SCORE_REACH, 4001)
     got = evaluate(case, z)
     assert np.all(np.diff(got) >= 0)
-
-
-@pytest.fixture(scope="module")
-def samples():
-    """Draws of every case, from one plan, in float64 for the tests."""
-    arranged = draws.plan([draws.Entry(name, 0, case) for name, case in zip(NAMES, CASES, strict=True)])
-    keys = draws.keys(arranged.streams, seed=20260228)
-
-    @jax.jit
-    def block(keys, numbers, first):
-        return draws.values(arranged.layout, numbers, draws.normals(keys, numbers.elements, first, DRAWS))
-
-    found = np.asarray(block(keys, arranged.numbers, np.uint32(0))).astype(np.float64)
-    return dict(zip(CASES, found, strict=True))
-
-
-@each_case
-def test_draws__follow_their_family(case, samples):
-    """KS sees 0.5 % of probability anywhere; the counts a factor 3 in the tails; the moments 1 % of the sd."""
-    sample = np.sort(samples[case])
-    rounding = np.maximum(np.spacing(np.abs(sample).astype(np.float32)).astype(np.float64), TINY)
-    earlier, later = (oracle(case).cdf(sample + side * rounding) for side in (-1, 1))
-    steps = np.arange(DRAWS + 1) / DRAWS
-    distance = max(np.max(steps[1:] - later), np.max(earlier - steps[:-1]))
-    assert stats.kstwobign.sf(distance * np.sqrt(DRAWS)) > ALPHA
-    for level in (1e-4, 1e-3, 0.01, 0.05, 0.25, 0.5):
-        below, above = reference(case, np.array([special.ndtri(level), -special.ndtri(level)]))
-        for edge, count in ((below, np.sum(sample <= below)), (above, np.sum(sample >= above))):
-            if np.float32(edge) == sample[-1] or 0 < edge < TINY:
-                continue  # a quantile nearer to a bound than float32 can tell
-            assert stats.binomtest(int(count), DRAWS, level).pvalue > ALPHA / 12
-
-
-NO_MOMENTS = [
-    case
-    for case in CASES
-    if (case.family == "student_t" and case.df < 10)
-    or (case.family == "lognormal" and case.natural[2] > 1)
-    or (case.family == "metalog" and (case.lower is None) != (case.upper is None))
-]
-
-
-@each_case
-def test_draws__have_the_mean_sd_support_and_distinct_values(case, samples):
-    sample = samples[case]
-    z = np.linspace(-8, 8, 4001)
-    weight = stats.norm.pdf(z) * (z[1] - z[0])
-    low, high = reference(case, np.array([-SCORE_REACH - 0.1, SCORE_REACH + 0.1]))
-    slack = 1e-6 * max(abs(low), abs(high))
-    assert low - slack <= sample.min()
-    assert sample.max() <= high + slack
-    assert len(np.unique(sample)) > DRAWS / 30
-    if case in NO_MOMENTS:
-        return  # none, or such that a sample of this size does not show
-    quantiles = reference(case, z)
-    mean = np.sum(weight * quantiles)
-    variance, fourth = (np.sum(weight * (quantiles - mean) ** power) for power in (2, 4))
-    critical = -special.ndtri(ALPHA / 2)
-    assert abs(sample.mean() - mean) < critical * np.sqrt(variance / DRAWS) + 1e-6 * abs(mean)
-    assert abs(sample.var() - variance) < critical * np.sqrt((fourth - variance**2) / DRAWS) + 1e-3 * variance
 
 
 numbers = st.floats(-1e3, 1e3)

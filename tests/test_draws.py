@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.extend.random import threefry_2x32
-from scipy import special, stats
+from scipy import special
 
 from sim import draws
 from sim.distributions import Beta, Fixed, LogNormal, Normal, Uniform
+from sim.distributions.family import MILLS_OVER, MILLS_UNDER, lower_tail
+from sim.distributions.tables import REACH
 from sim.draws import Entry
 
-ALPHA = 1e-6  # each statistical check; keys are fixed and nothing is tried twice
 SEED = 20260228
 STREAMS = ["price/h100", "capex_drift"]
 ELEMENTS = np.array([0, 7], dtype=np.uint32)
@@ -58,6 +58,21 @@ def drawn(plan, n=1024, first=0, seed=SEED, dtype=jnp.float32):
 # the generator
 
 
+def threefry(key, counter):
+    """Threefry2x32 with 20 rounds in Python's integers, written from Salmon et al. 2011."""
+    mask, (x, y) = 2**32 - 1, counter
+    schedule = (*key, 0x1BD11BDA ^ key[0] ^ key[1])
+    x, y = (x + schedule[0]) & mask, (y + schedule[1]) & mask
+    for number in range(20):
+        turn = (13, 15, 26, 6, 17, 29, 16, 24)[number % 8]
+        x = (x + y) & mask
+        y = (y << turn & mask | y >> 32 - turn) ^ x
+        if number % 4 == 3:
+            group = number // 4 + 1
+            x, y = (x + schedule[group % 3]) & mask, (y + schedule[(group + 1) % 3] + group) & mask
+    return x, y
+
+
 @pytest.mark.parametrize(
     ("key", "counter", "expected"),
     [  # Random123's kat_vectors for threefry2x32 with 20 rounds
@@ -67,19 +82,20 @@ def drawn(plan, n=1024, first=0, seed=SEED, dtype=jnp.float32):
     ],
 )
 def test_threefry__meets_the_published_vectors(key, counter, expected):
+    assert threefry(key, counter) == expected
     got = draws._threefry(*(tuple(jnp.uint32(word) for word in pair) for pair in (key, counter)))
     assert tuple(int(word) for word in got) == expected
 
 
-def test_bits__agree_with_jax_and_a_key_hashed_by_hand():
-    first, n = 2**32 - 64, 64
+@pytest.mark.parametrize(("first", "high"), [(0, b"\x00"), (2**32 - 64, b"\x00"), (2**32 + 1, b"\x01")])
+def test_bits__agree_with_python_and_a_key_hashed_by_hand(first, high):
+    n = 64
     for stream, element, row in zip(STREAMS, ELEMENTS, bits_of(STREAMS, ELEMENTS, first, n), strict=True):
-        parts = [SEED.to_bytes(4, "little"), stream.encode(), b"\x00"]
+        parts = [SEED.to_bytes(4, "little"), stream.encode(), high]
         digest = hashlib.sha256(b"".join(len(part).to_bytes(8, "little") + part for part in parts)).digest()
-        key = jnp.array([int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")], jnp.uint32)
-        low = np.arange(first, first + n).astype(np.uint32)
-        words = threefry_2x32(key, jnp.asarray(np.concatenate([low, np.full(n, element)])))
-        np.testing.assert_array_equal(row, np.asarray(words)[:n])
+        key = int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")
+        words = [threefry(key, (draw % 2**32, int(element)))[0] for draw in range(first, first + n)]
+        np.testing.assert_array_equal(row, np.array(words, np.uint32))
 
 
 @pytest.mark.parametrize(
@@ -136,30 +152,6 @@ def test_keys__tell_any_integers_and_names_apart():
         draws.keys(["a"], 1.5)
 
 
-def test_bits__are_balanced_and_unrelated():
-    """Each bit's mean, and each correlation between seeds, streams, elements, next draws and high words: sees 1 %."""
-    n = 1 << 17
-    rows = [
-        bits_of(["s"], [0], 0, n),
-        bits_of(["s"], [0], 0, n, seed=SEED + 1),
-        bits_of(["s"], [0], 0, n, seed=-SEED),
-        bits_of(["t"], [0], 0, n),
-        bits_of(["s"], [1], 0, n),
-        bits_of(["s"], [0], 1, n),
-        bits_of(["s"], [0], 2**32, n),
-    ]
-    words = np.concatenate(rows)
-    critical = -special.ndtri(ALPHA / 2)
-    for place in range(32):
-        ones = np.sum((words >> np.uint32(place)) & 1, axis=1)
-        assert np.all(np.abs(ones - n / 2) < critical * np.sqrt(n) / 2)
-    uniform = (words + 0.5) / 2**32
-    off = np.corrcoef(uniform)[np.triu_indices(len(rows), 1)]
-    assert np.all(np.abs(off) < critical / np.sqrt(n))
-    square = np.corrcoef((uniform - 0.5) ** 2)[np.triu_indices(len(rows), 1)]
-    assert np.all(np.abs(square) < critical / np.sqrt(n))
-
-
 # scores
 
 
@@ -185,14 +177,63 @@ def test_scores__are_accurate_in_the_middle_and_both_tails():
 
 
 def test_scores__increase_with_the_bits():
-    """Neighbouring bits may differ by the rounding of float32; nothing coarser may be out of order."""
+    """Neighbouring bits may differ by the rounding of float32, 6 units of it; nothing coarser may be out of order."""
     bits = some_bits()
     got, expected = np.asarray(jax.jit(draws.scores)(bits)), exact_scores(bits)
-    assert np.all(np.diff(got) >= -4 * np.spacing(np.abs(got[1:])))
+    assert np.all(np.diff(got) >= -6 * np.spacing(np.abs(got[1:])))
     apart = np.searchsorted(expected, expected + 4e-6 * np.abs(expected))
     inside = apart < len(bits)
     assert np.all(got[apart[inside]] > got[inside])
     assert np.all((got > 0) == (bits >= 2**31))
+
+
+def fitted_ratio(x, y, over, under):
+    """Coefficients of the ratio of polynomials with the least relative error at its worst, by Lawson's weights."""
+    powers = np.vander(x, max(over, under), increasing=True)
+    bottom, weights, best = np.ones_like(y), np.ones_like(y), (np.inf,)
+    for _ in range(100):
+        scale = np.sqrt(weights) / (y * bottom)
+        system = np.hstack([powers[:, :over], -y[:, None] * powers[:, 1:under]]) * scale[:, None]
+        solved = np.linalg.lstsq(system, y * scale, rcond=1e-16)[0]
+        top, bottom = powers[:, :over] @ solved[:over], 1 + powers[:, 1:under] @ solved[over:]
+        error = np.abs(top / bottom / y - 1)
+        best = min(best, (error.max(), solved[:over], solved[over:]), key=lambda found: found[0])
+        weights = weights * (error + 1e-12) / np.mean(weights * error)
+    return best
+
+
+def off(x, y, over, under):
+    """Worst relative error of a ratio of polynomials."""
+    return np.abs(np.polynomial.polynomial.polyval(x, over) / np.polynomial.polynomial.polyval(x, under) / y - 1).max()
+
+
+def chebyshev_points(low, high, n=500):
+    return (low + high) / 2 - (high - low) / 2 * np.cos(np.pi * (np.arange(n) + 0.5) / n)
+
+
+def test_scores__coefficients_are_as_good_as_any():
+    farthest = -np.log(4 * 0.5**33 * (1 - 0.5**33))
+    s = chebyshev_points(np.sqrt(draws.SHIFT), np.sqrt(draws.SHIFT + farthest))
+    w = s**2 - draws.SHIFT
+    centred = np.sqrt(-np.expm1(-w))
+    y = -special.ndtri(np.exp(-w) / (2 * (1 + centred))) / centred
+    best, *_ = fitted_ratio(s - draws.START, y, len(draws.OVER), len(draws.UNDER))
+    assert off(s - draws.START, y, draws.OVER, draws.UNDER) < 1.1 * best < 2e-7
+
+
+def test_log__is_accurate_over_all_octaves():
+    x = np.geomspace(0.5**34, 1, 100_001).astype(np.float32)
+    error = np.asarray(jax.jit(draws._log)(x)) - np.log(x.astype(np.float64))
+    assert np.all(np.abs(error) < 6e-7 + 1e-7 * np.abs(np.log(x)))
+
+
+def test_lower_tail__coefficients_are_as_good_as_any_and_it_is_accurate():
+    x = chebyshev_points(0, REACH)
+    y = special.erfcx(x / np.sqrt(2)) / 2
+    best, *_ = fitted_ratio(x, y, len(MILLS_OVER), len(MILLS_UNDER))
+    assert off(x, y, MILLS_OVER, MILLS_UNDER) < 1.1 * best < 1e-7
+    z = np.linspace(-REACH, REACH, 100_001).astype(np.float32)
+    np.testing.assert_allclose(jax.jit(lower_tail)(z), special.ndtr(-np.abs(z.astype(np.float64))), rtol=3e-6)
 
 
 # plans and values
@@ -214,7 +255,16 @@ def test_values__are_each_familys_value_of_its_own_score():
     for row, (stream, element, distribution) in zip(got, ENTRIES, strict=True):
         bits = bits_of([stream], [element], 0, 64)[0]
         expected = distribution.ppf((bits + 0.5) / 2**32)
-        np.testing.assert_allclose(row, expected, rtol=1e-5)
+        spread = distribution.quantile(0.75) - distribution.quantile(0.25)
+        np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-6 * spread)
+
+
+def test_plan__solves_nothing_twice():
+    first = draws.plan([Entry("x", 0, SHARE)])
+    before = draws._params.cache_info().misses
+    again = draws.plan([Entry("y", 0, Beta(family="beta", a=2, b=5))])
+    assert draws._params.cache_info().misses == before
+    np.testing.assert_array_equal(again.numbers.params[0], first.numbers.params[0])
 
 
 def test_values__do_not_change_with_other_entries_their_order_or_n():
@@ -261,27 +311,6 @@ def test_values__float64_agrees_with_float32():
 
 NAMES = ("d", "a", "b")
 RANK = np.array([[1.0, 0.6, -0.3], [0.6, 1.0, 0.2], [-0.3, 0.2, 1.0]])
-PLACES = [6, 0, 1]
-
-
-def test_copula__has_the_rank_correlations_asked():
-    """Spearman's rho = (6 / pi) asin(pearson / 2) within 4.9 standard errors, at most 1 / sqrt(n): sees 0.01."""
-    n = 1 << 17
-    got = drawn(draws.plan(ENTRIES, NAMES, RANK), n=n)[PLACES]
-    rho = stats.spearmanr(got, axis=1).statistic
-    np.testing.assert_allclose(rho, RANK, atol=4.9 / np.sqrt(n))
-
-
-def test_copula__leaves_margins_alone():
-    n = 1 << 17
-    got = drawn(draws.plan(ENTRIES, NAMES, RANK), n=n)
-    for place in PLACES:
-        assert stats.kstest(probability(ENTRIES[place].distribution, got[place]), "uniform").pvalue > ALPHA
-
-
-def probability(distribution, x):
-    family = {Normal: stats.norm, Uniform: stats.uniform, Beta: stats.beta}[type(distribution)]
-    return family.cdf(x.astype(np.float64), *distribution.natural)
 
 
 def test_copula__touches_only_its_members():

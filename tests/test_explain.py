@@ -16,17 +16,19 @@ import pytest
 from rich.console import Console
 
 import sim.model
-from sim import cli, explain, forecast, reduce, simulate
+from sim import cells, cli, engine, explain, forecast, simulate
+from sim.address import parse
 from sim.axes import DERIVED, INPUTS, OUTPUTS
 from sim.distributions import Fixed
 from sim.errors import BookError
 from sim.explain import chain, docs, explanation, shares
-from sim.explain.cell import parse
 from sim.explain.page import figure
+from sim.tally import RESOLUTION
+from tests import simulated
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path(sim.model.__file__).parent
-DRAWS = 5 * simulate.BLOCK
+DRAWS = 5120
 AHEAD_ONLY = ("need", "shortfall", "backlog", "tokens_served", "bound_h100e", "bound_buyers", "depreciation_added")
 
 
@@ -50,9 +52,11 @@ AHEAD_ONLY = ("need", "shortfall", "backlog", "tokens_served", "bound_h100e", "b
 )
 def test_parse__finds_the_cell_meant(base_world, text, output, label, period, kind):
     cell = parse(base_world, text)
-    table = reduce.tables(base_world)[kind, output]
+    table = cells.tables(base_world)[kind, output]
+    places = cells.by_table(base_world, np.arange(cells.cells_per_draw(base_world)))
     assert (cell.output, cell.label, cell.period, cell.table) == (output, label, period, (kind, output))
     assert (table.labels[cell.row], table.periods[cell.column]) == (label, period)
+    assert cell.place == places[kind, output][cell.row, cell.column]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,8 @@ def computing():
 
 
 def test_trace__covers_every_function_that_computes(base_world, traced):
-    assert set(traced.equations) == ran(base_world) & computing() | {"stock.serving"}
+    only_helpers = {"stock.serving", "suppliers.capacity_growth"}  # their arithmetic is a helper's of structure.py
+    assert set(traced.equations) == ran(base_world) & computing() | only_helpers
 
 
 def test_trace__every_function_has_a_number_and_says_something(traced):
@@ -144,7 +149,7 @@ def test_equation__is_read_from_the_docstring(traced):
     assert response.formula == "response = strength * clip(log(need / installed), -1, 1) / 4"
     assert traced.equations["market.room"].numbers == (10,)
     assert traced.equations["money.depreciation"].numbers == (2, 3), "those of its caller"
-    assert chain._equation("need.load", {"quarter.step"}).numbers == (6, 7, 8), "those of its module"
+    assert chain._equation("need.load", {chain.STEP}).numbers == (6, 7, 8), "those of its module"
 
 
 def test_numbers__are_told_from_arithmetic():
@@ -172,7 +177,7 @@ def moved(base_world, priors):
         lower[f"{name}.{key}"] = middle + 0.9 * (getattr(believed, key) - middle)
     assert {base_world.book.priors[name].factor for name in priors} == {1.0}
     other = forecast.load("base", overrides=lower)
-    one, two = (next(simulate.blocks(world, 3, 0, simulate.BLOCK)).flows for world in (base_world, other))
+    (one, _), (two, _) = (simulated.path(world, 3, 0, 1024) for world in (base_world, other))
     return {name: (one[name] != two[name]).any(axis=(1, 2)) for name in OUTPUTS}
 
 
@@ -285,14 +290,14 @@ def toy(world, monkeypatch, weights, undefined=0.0):
     """A world whose every yearly revenue is a product of powers of some priors' draws; part of it is no number."""
     rows = {name: explanation.entries(world).index((name, labels)) for name, labels in weights}
 
-    def cells(world, block):
-        z = {name: np.log(block.values[row] / (1 - block.values[row])) for name, row in rows.items()}
-        y = np.exp(sum(weight * z[name] for (name, _), weight in weights.items()))
-        y = np.where(block.values[rows["headroom"]] < undefined, np.nan, y)
-        size = len(reduce.tables(world)["year", "revenue"].labels), 9, len(y)
-        return {("year", "revenue"): np.broadcast_to(y, size)}
+    def cells_of(made, blocks, last):
+        for block, values in zip(blocks, made.values_of(blocks, last), strict=True):
+            z = {name: np.log(values[row] / (1 - values[row])) for name, row in rows.items()}
+            y = np.exp(sum(weight * z[name] for (name, _), weight in weights.items()))
+            y = np.where(values[rows["headroom"]] < undefined, np.nan, y)
+            yield block * made.shape.block, np.broadcast_to(y, (cells.cells_per_draw(world), len(y)))
 
-    monkeypatch.setattr(explanation.reduce, "block_cells", cells)
+    monkeypatch.setattr(engine.Engine, "cells_of", cells_of)
     monkeypatch.setattr(chain, "outputs_behind", lambda *_: ("revenue",))
 
 
@@ -358,11 +363,14 @@ def test_explain__units_of_a_band_supplier_move_with_its_band_and_price_alone(ba
 
 
 def test_explain__has_the_figures_of_the_run(base_world, base_run):
-    """The same draws as a stored run: seed 7, 4,096 draws."""
+    """The same draws as a stored run: seed 7, 4,096 draws. The run's own quantiles are counted in bins."""
     told = explain.explain(base_world, "units[amd,2025]", draws=4096, seed=7)
+    kept = base_run.tree["draws"]["units"].sel(supplier="amd", year="2025").values.astype(np.float64)
     year = base_run.tree["prior_predictive/year"]["units"].sel(supplier="amd", year="2025")
     for key, level in explanation.SHOWN.items():
-        assert told.figures[key].value == pytest.approx(float(year.sel(quantile=level)), rel=1e-6)
+        assert told.figures[key].value == pytest.approx(np.quantile(kept, level), rel=1e-6)
+        assert told.figures[key].value == pytest.approx(float(year.sel(quantile=level)), rel=RESOLUTION)
+    assert told.figures["mean"].value == pytest.approx(kept.mean(), rel=1e-6)
 
 
 def test_explain__is_complete_and_ordered(base_world, traced, found):
@@ -469,7 +477,7 @@ def test_command__prints_the_page_and_the_same_as_json(monkeypatch, capsys):
 def test_command__refuses_in_one_line(monkeypatch, capsys):
     code, out, err = chipcast(monkeypatch, capsys, "explain", "revenue[nvida,2027]")
     assert (code, out) == (2, "")
-    assert err == "chipcast: revenue[nvida,2027]: no label 'nvida'; did you mean 'nvidia'? [explain-label]\n"
+    assert err == "chipcast: revenue[nvida,2027]: no label 'nvida'; did you mean 'nvidia'? [cell-label]\n"
 
 
 # --- the generated page

@@ -9,7 +9,7 @@ import csv
 import numpy as np
 import pytest
 
-from sim import simulate, world
+from sim import engine, world
 from sim.book.load import priors_folder
 from sim.book.schema import Citation
 
@@ -22,7 +22,7 @@ WIDTH = {"nvidia": 0.2, "google_tpu": 0.2, "amd": 0.4}
 
 def drawn(built, *names):
     """Chosen flows [time, supplier, draw] of a fixed seed."""
-    blocks = [{name: block.flows[name] for name in names} for block in simulate.blocks(built, 0, 0, DRAWS)]
+    blocks = [{name: block.flows[name] for name in names} for block in engine.blocks(built, 0, 0, DRAWS)]
     return [np.concatenate([block[name] for block in blocks], axis=-1) for name in names]
 
 

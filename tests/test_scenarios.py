@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim import draws, forecast, reduce, simulate
+from sim import draws, engine, forecast, simulate
 from sim.book.load import priors_folder
+from sim.cells import tables
+from tests.cells import cells
 
 SEED = 11
-DRAWS = simulate.BLOCK
+DRAWS = 1024
 SURE = 10
 """Standard errors between a paired mean and nothing."""
 ROUNDING = 1e-5
@@ -48,14 +50,14 @@ def drawn(layout, keys, numbers, low):
 @functools.partial(jax.jit, static_argnames=("structure", "shapes"))
 def stepped(structure, shapes, values, forcing):
     """The engine's trajectory apart from its draws: compiled once, since only those differ between scenarios."""
-    return simulate.trajectory(structure, simulate._named(values, shapes), forcing)
+    return simulate.trajectory(structure, engine._named(values, shapes), forcing)
 
 
 def flows(world, values):
     """Yearly values by output [axis, year, draw], totals among them, of beliefs that may have been changed by hand."""
     found = stepped(world.structure, tuple(world.shapes.items()), values, simulate.forcing_of(world, np.float32))
-    block = simulate.Block(0, {name: np.asarray(flow) for name, flow in found._asdict().items()}, values)
-    return {name: cells for (period, name), cells in reduce.block_cells(world, block).items() if period == "year"}
+    made = cells(world, {name: np.asarray(flow) for name, flow in found._asdict().items()}, values)
+    return {name: values for (period, name), values in made.items() if period == "year"}
 
 
 @functools.cache
@@ -64,7 +66,7 @@ def simulated(*names):
     world = forecast.load(list(names))
     plan = draws.plan(world.entries, *world.book.correlation)
     values = np.asarray(drawn(plan.layout, draws.keys(plan.streams, SEED), plan.numbers, np.uint32(0)))
-    return SimpleNamespace(world=world, values=values, cells=flows(world, values), tables=reduce.tables(world))
+    return SimpleNamespace(world=world, values=values, cells=flows(world, values), tables=tables(world))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def test_scenario__shares_its_random_numbers_with_base(name, base):
 def test_scenario__leaves_the_past_as_it_was(name, base):
     """What was spent, sold, shipped to whom and installed up to 2025, bit for bit: its story is one of the future."""
     run = simulated(name)
-    years = [reduce.whole_years(base.world).index(year) for year in KNOWN]
+    years = [base.world.book.axes["year"].index(year) for year in KNOWN]
     for output in ("revenue", "units", "h100e", "capex", "accelerator_spend", "pair_h100e", "installed", "power"):
         np.testing.assert_array_equal(run.cells[output][:, years], base.cells[output][:, years], err_msg=output)
 
@@ -172,7 +174,7 @@ def test_efficiency_without_jevons__never_raises_need(base):
     run = simulated("efficiency_shock_no_jevons")
     kept = np.array([not entry.stream.startswith("efficiency_step") for entry in run.world.entries])
     without = flows(run.world, np.where(kept[:, None], run.values, np.float32(0)))
-    ahead = [reduce.whole_years(run.world).index(year) for year in FORECAST]
+    ahead = [run.world.book.axes["year"].index(year) for year in FORECAST]
     need, need_without = run.cells["need"][:, ahead], without["need"][:, ahead]
     assert np.all(need <= need_without * (1 + ROUNDING))
     assert share(need < need_without * (1 - ROUNDING)) > 0.99

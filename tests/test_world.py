@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import sim
-from sim import history, reduce, simulate, world
+from sim import history, world
 from sim.axes import INPUTS
 from sim.book.load import load, priors_folder
 from sim.errors import BookError
+from tests.simulated import our_cells, path
 
 HISTORY = priors_folder() / "history"
 
@@ -301,12 +302,10 @@ def test_load__refuses_a_reported_line_without_rows():
 @pytest.fixture(scope="module")
 def few(base):
     """Revenue [time, supplier, draw], values by stream and revenue by fiscal year of 4,096 draws."""
-    found = list(simulate.blocks(base, 5, 0, 4 * simulate.BLOCK))
-    revenue = np.concatenate([each.flows["revenue"] for each in found], axis=-1).astype(np.float64)
-    values = np.concatenate([each.values for each in found], axis=1)
+    flows, values = path(base, 5, 0, 4096)
     rows = {entry.stream: values[i] for i, entry in enumerate(base.entries)}
-    cells = [reduce.block_cells(base, each)["fiscal_year", "fiscal_revenue"][0] for each in found]
-    return revenue, rows, np.concatenate(cells, axis=-1)
+    fiscal = our_cells(base, flows, values)["fiscal_year", "fiscal_revenue"][0]
+    return flows["revenue"].astype(np.float64), rows, fiscal
 
 
 def outlook_revenue(base, rows):

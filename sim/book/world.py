@@ -63,6 +63,10 @@ def _unjoined(spec: WorldSpec, world: Map) -> Iterator[BookError]:
     if spec.start > spec.horizon:
         problem = f"world: start {spec.start} lies after horizon {spec.horizon}"
         yield BookError("book-dates", problem, place=place_of(world, ["horizon"]), remedy="let start come first")
+    for key, quarter, wanted in (("start", spec.start, "Q1"), ("horizon", spec.horizon, "Q4")):
+        if not quarter.endswith(wanted):
+            problem = f"world: {key} {quarter} cuts a year; a world is simulated in whole years"
+            yield BookError("book-dates", problem, place=place_of(world, [key]), remedy=f"write {quarter[:4]}{wanted}")
     yield from _purchases(spec, world)
     yield from _generations(spec, world)
     sold = {supplier for buyer in spec.buyers.values() for supplier in buyer.buys}

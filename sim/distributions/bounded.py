@@ -90,8 +90,10 @@ def _beta_logits(scores: Host, a: float, b: float) -> Host:
     normal = special.psi(a) - special.psi(b) + scores * np.sqrt(special.polygamma(1, a) + special.polygamma(1, b))
     logit: Host = np.maximum(small, normal)
     for _ in range(NEWTON_STEPS):
-        x, y = special.expit(logit), special.expit(-logit)
-        log_below = np.log(np.where(logit < 0, special.betainc(a, b, x), special.betaincc(b, a, y)))
+        left = logit < 0
+        log_below = np.empty_like(logit)
+        log_below[left] = np.log(special.betainc(a, b, special.expit(logit[left])))
+        log_below[~left] = np.log(special.betaincc(b, a, special.expit(-logit[~left])))
         slope = np.exp(a * special.log_expit(logit) + b * special.log_expit(-logit) - special.betaln(a, b) - log_below)
         before, logit = logit, np.maximum(logit + (target - log_below) / slope, small)
         if np.all(np.abs(logit - before) <= NEWTON_CLOSE * (1 + np.abs(logit))):
@@ -155,8 +157,8 @@ class Beta(Bounded):
         total = max(middle * (1 - middle) / sd**2 - 1, 0.5)
 
         def cdf(x: Host, values: Host) -> tuple[Host, Host]:
-            beta = stats.beta(*np.exp(np.clip(x, -10, 30)))
-            return beta.logcdf(values), beta.logsf(values)
+            a, b = np.exp(np.clip(x, -10, 30))
+            return np.log(special.betainc(a, b, values)), np.log(special.betaincc(a, b, values))
 
         a, b = np.exp(solve(cdf, np.log([middle * total, (1 - middle) * total]), unit)).tolist()
         self._usable(a, b)

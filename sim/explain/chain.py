@@ -8,19 +8,22 @@ import functools
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array, lax
 from jax.extend.core import Literal
 
 import sim.model
-from sim import reduce, simulate
+from sim import cells, simulate
 from sim.axes import OUTPUTS
 from sim.model import structure
+from sim.model.constants import QUARTERS
+from sim.model.state import Flows
 from sim.world import World
 
 __all__ = ["ASSEMBLY", "Chain", "Equation", "outputs_behind", "trace"]
@@ -28,10 +31,10 @@ __all__ = ["ASSEMBLY", "Chain", "Equation", "outputs_behind", "trace"]
 MODEL = str(Path(sim.model.__file__).parent)
 HELPERS = structure.__file__
 """Sums and picks along an axis: part of the equation that calls them."""
-STEP = "quarter.step"
-"""Calls all others, so that its equation number says nothing of theirs."""
 ASSEMBLY = "quarter."
 """Functions that put together what others made."""
+STEP = "quarter.move"
+"""Calls most others, so that its equation number says nothing of theirs."""
 NUMBERS = re.compile(r"\s+\((?:equations? )?(\d+(?:(?:, | and | to )\d+)*)(?:[;,] [^)]*| of the model)?\)")
 """Equation numbers as a docstring states them: ``(equations 3, 10 to 12)``, ``(equation 6; HT24:T56)``, ``(11)``."""
 FORMULA = re.compile(r".* = |\s*\w+: ")
@@ -88,7 +91,9 @@ def trace(world: World, ahead: bool = True) -> Chain:
     """The chain of every output in a forecast quarter, or in one of the record; nothing is compiled or run."""
     shapes = {name: jax.ShapeDtypeStruct((*shape, 1), jnp.float32) for name, shape in sorted(world.shapes.items())}
     forcing = simulate.forcing_of(world, jnp.float32)
-    program = jax.make_jaxpr(functools.partial(simulate.trajectory, world.structure))(shapes, forcing).jaxpr
+    program = jax.make_jaxpr(functools.partial(simulate.trajectory, world.structure, over=_one_by_one))(
+        shapes, forcing
+    ).jaxpr
     values = Values({}, {}, {}, {}, {})
     _follow(program, values)
     named = dict(zip(program.invars, shapes, strict=False))
@@ -105,6 +110,11 @@ def trace(world: World, ahead: bool = True) -> Chain:
         makers={name: frozenset(_makers(values, [value])) for name, value in made.items()},
         priors={name: frozenset(named[v] for v in found if v in named) for name, found in behind.items()},
     )
+
+
+def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of one quarter run for several by a scan, which keeps the quarters' values apart from each other."""
+    return lambda *quarters: lax.map(lambda quarter: function(*quarter), quarters)
 
 
 def _follow(jaxpr: Any, values: Values) -> None:
@@ -166,9 +176,16 @@ def _behind(values: Values, value: Any, is_ahead: Any, ahead: bool) -> set[Any]:
 def _sources(values: Values, value: Any, is_ahead: Any, ahead: bool) -> tuple[Any, ...]:
     """What a value is computed from; of a choice between record and forecast only what is chosen."""
     condition, held, other = values.choices.get(value, (None, None, None))
-    if condition is not None and values.sources.get(condition, ()) == (is_ahead,):
+    if condition is not None and _handed_down(values, condition) is is_ahead:
         return (held if ahead else other,)
     return values.sources.get(value, ())
+
+
+def _handed_down(values: Values, value: Any) -> Any:
+    """Where a value comes from that no function of the model made: what the program is given, if it passed it on."""
+    while value not in values.by and len(values.sources.get(value, ())) == 1:
+        (value,) = values.sources[value]
+    return value
 
 
 def _handed(values: Values, named: dict[Any, str]) -> tuple[dict[str, frozenset[str]], frozenset[tuple[str, str]]]:
@@ -233,13 +250,18 @@ def outputs_behind(world: World, name: str) -> tuple[str, ...]:
     """Outputs of the model from which an output or a derived one is made, found by spoiling each in turn."""
     if name in OUTPUTS:
         return (name,)
-    sizes = {flow: (len(world.book.axes["time"]), len(world.book.axes[OUTPUTS[flow].dims[0]]), 1) for flow in OUTPUTS}
-    ones = {flow: np.ones(size, np.float32) for flow, size in sizes.items()}
-    values = np.ones((len(world.entries), 1), np.float32)
+    axes, plan = world.book.axes, cells.plan(world)
+    sizes = [(len(axes["year"]), QUARTERS, len(axes[OUTPUTS[flow].dims[0]]), 1) for flow in OUTPUTS]
+    ones = Flows(*(jnp.ones(size, jnp.float32) for size in sizes))
+    fiscal = cells.fiscal_years(world, np.float32)
+    beliefs = {"reported_share": jnp.ones((len(axes["reported_supplier"]), 1), jnp.float32)}
+
+    @jax.jit
+    def made(flows: Flows) -> dict[tuple[str, str], Array]:
+        return cells.cells(plan, fiscal, beliefs, jax.vmap(functools.partial(cells.of_year, plan))(flows))
 
     def last(spoilt: str) -> Any:
-        flows = ones | {spoilt: np.full(sizes[spoilt], np.nan, np.float32)}
-        cells = reduce.block_cells(world, simulate.Block(0, flows, values))
-        return next(each[:, -1] for (_, output), each in cells.items() if output == name)
+        found = made(ones._replace(**{spoilt: jnp.full_like(getattr(ones, spoilt), jnp.nan)}))
+        return next(each[-1] for (_, output), each in found.items() if output == name)
 
     return tuple(flow for flow in OUTPUTS if np.isnan(last(flow)).any())

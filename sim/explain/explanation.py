@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from sim import reduce, simulate
+from sim import devices, reduce
+from sim.address import Cell, parse
 from sim.axes import INPUTS
 from sim.book.schema import ELEMENT_DIMS, Book, Citation
 from sim.distributions import Fixed
+from sim.engine import Engine
 from sim.errors import BookError
 from sim.explain import chain, shares
-from sim.explain.cell import Cell, parse
 from sim.world import World
 
 __all__ = ["CLEAR", "Contribution", "Explanation", "Figure", "Step", "entries", "explain"]
@@ -174,13 +175,14 @@ def _drawn(
     world: World, cell: Cell, rows: list[int], draws: int, seed: int, progress: Callable[[int], None] | None
 ) -> tuple[Float32[np.ndarray, " draw"], Float32[np.ndarray, "entry draw"]]:
     """The cell and some numbers in every draw, block by block."""
-    cells, values = [], []
-    for block in simulate.blocks(world, seed, 0, draws):
-        cells.append(reduce.block_cells(world, block)[cell.table][cell.row, cell.column])
-        values.append(block.values[rows])
+    engine = Engine(world, seed, devices.mesh())
+    blocks, found, values = engine.blocks_of(0, draws), [], []
+    for (first, cells), drawn in zip(engine.cells_of(blocks, draws), engine.values_of(blocks, draws), strict=True):
+        found.append(cells[cell.place])
+        values.append(drawn[rows])
         if progress is not None:
-            progress(min(block.first + simulate.BLOCK, draws))
-    return np.concatenate(cells).astype(np.float32), np.concatenate(values, axis=1)
+            progress(first + cells.shape[-1])
+    return np.concatenate(found), np.concatenate(values, axis=1)
 
 
 def _may_move(book: Book, name: str, labels: tuple[str, ...], cell: Cell) -> bool:
@@ -233,12 +235,12 @@ def _contribution(
 
 def _figures(drawn: Float32[np.ndarray, " draw"]) -> dict[str, Figure]:
     """Quantiles and mean of draws with their Monte Carlo errors."""
-    ((_, found),) = reduce.statistics([{("", ""): drawn[None, None]}], len(drawn))
+    found = reduce.of_draws(drawn)
     figures = {
-        key: Figure(float(found.quantiles[i, 0, 0]), float(found.quantile_error[i, 0, 0]))
+        key: Figure(float(found.quantiles[i]), float(found.quantile_error[i]))
         for key, i in ((key, reduce.LEVELS.index(level)) for key, level in SHOWN.items())
     }
-    return figures | {"mean": Figure(float(found.mean[0, 0]), float(found.mean_error[0, 0]))}
+    return figures | {"mean": Figure(float(found.mean), float(found.mean_error))}
 
 
 def _step(traced: chain.Chain, function: str, priors: frozenset[str], found: Iterable[Contribution]) -> Step:

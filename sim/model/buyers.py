@@ -5,20 +5,23 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sim.model import capex, chips, market, stock, workloads
+from sim.model import capex, chips, market, stock
 from sim.model.constants import QUARTERS
-from sim.model.state import Beliefs, Fixed, Known, State
-from sim.model.structure import Structure, along_draws, pick, place, sums, total
+from sim.model.state import Beliefs, Fixed, Known, Setting, Spending, State
+from sim.model.structure import Structure, along_draws, pick, pick_some, place, sums, total
 
-__all__ = ["Orders", "Spending", "bound", "budget_of", "need_at", "orders", "share_change", "spending", "weights"]
-
-
-class Spending(NamedTuple):
-    """What buyers spend in one quarter [bn USD]."""
-
-    intended: Float[Array, "buyer *draw"]
-    spent: Float[Array, "buyer *draw"]
-    cash: Float[Array, "buyer *draw"]
+__all__ = [
+    "Orders",
+    "bound",
+    "budget_of",
+    "cash_growth",
+    "growth",
+    "orders",
+    "reported_spending",
+    "share_move",
+    "spending",
+    "weight_move",
+]
 
 
 class Orders(NamedTuple):
@@ -29,24 +32,9 @@ class Orders(NamedTuple):
     restraint: Float[Array, "buyer *draw"]  # how far need holds orders below budgets
 
 
-def need_at(
-    beliefs: Beliefs, fixed: Fixed, installed_start: Array, year: Float[Array, "*#draw"], years: Float[Array, "*#draw"]
-) -> tuple[Float[Array, "buyer *draw"], Float[Array, "buyer *draw"]]:
-    """Raw need and need of each buyer [M H100e] at a time, now or ahead (equation 9)."""
-    raw = workloads.raw_need(beliefs, fixed.workloads, year, years)
-    return raw, workloads.needed(installed_start, beliefs["fill"], raw, fixed.raw_start)
-
-
-def spending(
-    structure: Structure,
-    beliefs: Beliefs,
-    fixed: Fixed,
-    known: Known,
-    state: State,
-    need: Float[Array, "buyer *draw"],
-) -> Spending:
-    """Spending of each buyer this quarter [bn USD]: the process as far as cash bears it, or as reported (1 and 2)."""
-    growth = capex.quarter_growth(
+def growth(beliefs: Beliefs) -> Float[Array, "buyer *draw"]:
+    """Log growth of each buyer's spending in one quarter [1], before it answers need (equation 1)."""
+    return capex.quarter_growth(
         beliefs["capex_drift"],
         beliefs["spending_drift"],
         beliefs["capex_common_sd"],
@@ -55,13 +43,31 @@ def spending(
         beliefs["capex_own_shock"],
         beliefs["wave"],
         beliefs["shock_timing"],
-    ) + capex.response(beliefs["need_response"], need, stock.serving(state.stock)[0])
-    steps = [growth[b] for b in range(structure.buyers)]
-    for i, b in enumerate(structure.reported_buyers):
-        steps[b] = jnp.where(known.guided[i], fixed.guided[i], steps[b])
-    forecast = state.intended * jnp.exp(jnp.stack(steps))
-    intended = jnp.where(known.ahead, forecast, reported_spending(structure, beliefs, known, forecast))
-    cash = cash_flow(structure, beliefs, known, state)
+    )
+
+
+def cash_growth(beliefs: Beliefs) -> Float[Array, "buyer *draw"]:
+    """Log growth of each buyer's cash in one quarter [1] (equation 2)."""
+    common = beliefs["cash_cycle"] * beliefs["capex_common_sd"] * beliefs["capex_common_shock"]
+    return capex.cash_growth(
+        beliefs["cash_growth"], common, beliefs["cash_shock_sd"], beliefs["cash_shock"], beliefs["shock_timing"]
+    )
+
+
+def spending(
+    structure: Structure,
+    beliefs: Beliefs,
+    fixed: Fixed,
+    known: Known,
+    setting: Setting,
+    state: State,
+    need: Float[Array, "buyer *draw"],
+) -> Spending:
+    """Spending of each buyer this quarter [bn USD]: the process as far as cash bears it, or as reported (1 and 2)."""
+    answered = setting.growth + capex.response(beliefs["need_response"], need, stock.serving(state.stock)[0])
+    forecast = state.intended * jnp.exp(_guided(structure, fixed, known, answered))
+    intended = jnp.where(known.ahead, forecast, setting.spent)
+    cash = cash_flow(structure, beliefs, known, setting, state)
     unguided = structure.elicited_buyers + structure.direct_buyers
     reach = place(
         known.year,
@@ -72,42 +78,48 @@ def spending(
     return Spending(intended, jnp.where(known.ahead, borne, intended), cash)
 
 
-def reported_spending(structure: Structure, beliefs: Beliefs, known: Known, forecast: Array) -> Array:
-    """Spending of a quarter of the record [bn USD], reported or elicited; of direct buyers no matter (equation 1)."""
+def _guided(structure: Structure, fixed: Fixed, known: Known, growth: Array) -> Array:
+    """Log growth of the quarter [1], that of the guidance in open quarters of a year with one (equation 1)."""
+    own = [structure.reported_buyers.index(b) if b in structure.reported_buyers else None for b in range(len(growth))]
+    there = pick_some(along_draws(known.guided, growth[0]), own, False)
+    return jnp.where(there, pick_some(fixed.guided, own), growth)
+
+
+def reported_spending(structure: Structure, beliefs: Beliefs, known: Known) -> Float[Array, "buyer *draw"]:
+    """Spending of a quarter of the record [bn USD], reported or elicited; none of direct buyers (equation 1)."""
     elicited = beliefs["spending_run_rate"] * jnp.exp(beliefs["spending_past_growth"] * known.quarters_ahead / QUARTERS)
+    like = beliefs["capex_drift"]
     return place(
-        forecast[0],
-        (structure.reported_buyers, along_draws(known.capex, forecast[0])),
+        like,
+        (structure.reported_buyers, along_draws(known.capex, like)),
         (structure.elicited_buyers, elicited),
-        (structure.direct_buyers, pick(forecast, structure.direct_buyers)),
+        (structure.direct_buyers, jnp.zeros((1, *like.shape), like.dtype)),
     )
 
 
-def cash_flow(structure: Structure, beliefs: Beliefs, known: Known, state: State) -> Float[Array, "buyer *draw"]:
+def cash_flow(
+    structure: Structure, beliefs: Beliefs, known: Known, setting: Setting, state: State
+) -> Float[Array, "buyer *draw"]:
     """Cash of the quarter [bn USD]: operating cash flow; of direct buyers an index of their spending (equation 2)."""
-    common = beliefs["cash_cycle"] * beliefs["capex_common_sd"] * beliefs["capex_common_shock"]
-    growth = capex.cash_growth(
-        beliefs["cash_growth"], common, beliefs["cash_shock_sd"], beliefs["cash_shock"], beliefs["shock_timing"]
-    )
     opening = place(
         state.cash[0],
         (structure.capex_buyers, beliefs["operating_cash_flow"] / QUARTERS),
         (structure.direct_buyers, pick(state.intended, structure.direct_buyers)),
     )
     before = jnp.where(known.quarters_ahead == 1, opening, state.cash)
-    return jnp.where(known.ahead, before * jnp.exp(growth), opening)
+    return jnp.where(known.ahead, before * jnp.exp(setting.cash_growth), opening)
 
 
-def share_change(beliefs: Beliefs, known: Known, state: State) -> Float[Array, "capex_buyer *draw"]:
-    """Change of the log odds of the AI share since the hand-over; none before it, no drift after 2030 (equation 3)."""
+def share_move(beliefs: Beliefs, known: Known) -> Float[Array, "capex_buyer *draw"]:
+    """Change of the log odds of the AI share in a quarter [1]; none before the hand-over, no drift after 2030 (3)."""
     later = jnp.where(known.quarters_ahead > known.horizon, beliefs["ai_share"], beliefs["ai_share_2030"])
     move = capex.share_step(beliefs["ai_share"], later, known.horizon, beliefs["share_walk_sd"], beliefs["share_walk"])
-    return state.share_change + jnp.where(known.ahead, move, 0)
+    return jnp.where(known.ahead, move, 0)
 
 
-def weights(structure: Structure, beliefs: Beliefs, state: State) -> Float[Array, "pair *draw"]:
-    """Log weight of each pair after one more quarter of its walk (equation 3)."""
-    return state.weight + market.mix_step(
+def weight_move(structure: Structure, beliefs: Beliefs) -> Float[Array, "pair *draw"]:
+    """Change of the log weight of each pair in a quarter of its walk [1] (equation 3)."""
+    return market.mix_step(
         structure,
         beliefs["supplier_drift"],
         beliefs["supplier_walk_sd"],
@@ -167,6 +179,6 @@ def bound(
     """Shipments under each constraint [M H100e], and the share of buyers under it [1] (equation 12)."""
     on_order = sums(waiting, structure.pair_buyer, structure.buyers)
     under = market.under(restraint, market.restraints(on_order, spend))
-    held = [total(under[i] * shipped) for i in range(len(under))]
-    buyers = [total(under[i]) / structure.buyers for i in range(len(under))]
-    return jnp.where(known.ahead, jnp.stack(held), 0), jnp.where(known.ahead, jnp.stack(buyers), 0)
+    by_buyer = jnp.moveaxis(under, 1, 0)
+    held, buyers = total(by_buyer * shipped[:, None]), total(by_buyer) / structure.buyers
+    return jnp.where(known.ahead, held, 0), jnp.where(known.ahead, buyers, 0)

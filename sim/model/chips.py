@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sim.model.constants import H100_8BIT_TFLOPS, H100_TFLOPS, PRICE_YEAR
-from sim.model.structure import Structure, sums
+from sim.model.structure import Structure, pick_some, stacked, sums
 
 __all__ = ["Content", "Generations", "content", "generations", "price", "ramp", "revenue_share"]
 
@@ -17,7 +17,7 @@ class Generations(NamedTuple):
     launch: Float[Array, "chip *draw"]  # decimal year of first volume
     ramp: Float[Array, "chip *draw"]  # years to the full share
     ceiling: Float[Array, "chip *draw"]  # share at the peak
-    retirement: Float[Array, "retiring *draw"]  # decimal year of withdrawal
+    retirement: Float[Array, "chip *draw"]  # decimal year of withdrawal; infinite without one
     performance: Float[Array, "chip *draw"]  # dense 16-bit TFLOP/s a unit
     performance_8bit: Float[Array, "chip *draw"]  # dense 8-bit TFLOP/s a unit
     price: Float[Array, "chip *draw"]  # first-year price, bn USD / M unit
@@ -49,12 +49,14 @@ def generations(structure: Structure, beliefs: dict[str, Array]) -> Generations:
             rows[chip] = rows[before] * step[i] if product else rows[before] + step[i]
         return jnp.stack([rows[chip] for chip in range(structure.chips)])
 
+    withdrawn = [structure.retiring.index(i) if i in structure.retiring else None for i in range(structure.chips)]
+    never = jnp.full_like(beliefs["ramp"], jnp.inf)
     same_area = jnp.ones_like(beliefs["successor_price"])
     return Generations(
         launch=extend(beliefs["launch"], beliefs["successor_cadence"], product=False),
         ramp=beliefs["ramp"],
         ceiling=beliefs["ceiling"],
-        retirement=beliefs["retirement"],
+        retirement=pick_some(beliefs["retirement"], withdrawn, jnp.inf) if structure.retiring else never,
         performance=extend(beliefs["performance"], beliefs["successor_performance"], product=True),
         performance_8bit=extend(beliefs["performance_8bit"], beliefs["successor_performance_8bit"], product=True),
         price=extend(beliefs["price"], beliefs["successor_price"], product=True),
@@ -76,26 +78,25 @@ def ramp(year: Float[Array, ""], start: Float[Array, "*axis"], length: Float[Arr
     return x * x * (1 + 2 * (1 - x))
 
 
-def revenue_share(structure: Structure, chips: Generations, year: Float[Array, ""]) -> Float[Array, "chip *draw"]:
-    """Share of each chip in its supplier's accelerator revenue at mid-quarter [1]; they sum to 1 (equation 4).
+def risen(chips: Generations, year: Float[Array, ""]) -> Float[Array, "chip *draw"]:
+    """How far each chip has come at mid-quarter, against the older ones of its supplier [1] (equation 4).
 
-        w_k = r_k * prod_{j > k} (1 - r_j),  r = ceiling * ramp,  r_0 = 1
+        risen = ceiling * ramp
 
     A line that is withdrawn falls along the same ramp, mirrored, from its date of retirement.
     """
-    risen = chips.ceiling * ramp(year, chips.launch, chips.ramp)
-    rows = [risen[chip] for chip in range(structure.chips)]
-    for i, chip in enumerate(structure.retiring):
-        rows[chip] = rows[chip] * (1 - ramp(year, chips.retirement[i], chips.ramp[chip]))
-    shares: dict[int, Array] = {}
-    for supplier in range(structure.suppliers):
-        left = jnp.ones_like(rows[0])
-        line = [chip for chip in range(structure.chips) if structure.chip_supplier[chip] == supplier]
-        for chip in reversed(line[1:]):
-            shares[chip] = left * rows[chip]
-            left = left * (1 - rows[chip])
-        shares[line[0]] = left
-    return jnp.stack([shares[chip] for chip in range(structure.chips)])
+    return chips.ceiling * ramp(year, chips.launch, chips.ramp) * (1 - ramp(year, chips.retirement, chips.ramp))
+
+
+def revenue_share(structure: Structure, risen: Float[Array, "chip *draw"]) -> Float[Array, "chip *draw"]:
+    """Share of each chip in its supplier's accelerator revenue at mid-quarter [1]; they sum to 1 (equation 4).
+
+    w_k = r_k * prod_{j > k} (1 - r_j),  r = risen,  r_0 = 1
+    """
+    share = pick_some(risen, [None if first else chip for chip, first in enumerate(structure.first_chips)], 1)
+    for later in structure.later_chips:
+        share = share * (1 - pick_some(risen, later))
+    return share
 
 
 def price(chips: Generations, year: Float[Array, ""]) -> Float[Array, "chip *draw"]:
@@ -107,12 +108,14 @@ def price(chips: Generations, year: Float[Array, ""]) -> Float[Array, "chip *dra
     return chips.price * jnp.exp(-chips.decline * age)
 
 
-def content(structure: Structure, chips: Generations, year: Float[Array, ""]) -> Content:
+def content(
+    structure: Structure, chips: Generations, risen: Float[Array, "chip *draw"], year: Float[Array, ""]
+) -> Content:
     """What one bn USD of each supplier's accelerators holds: revenue-weighted means over its generations (equation 4).
 
     units_k = w_k / price_k,  h100e = sum_k units_k * performance_k / 989, and so on
     """
-    units = revenue_share(structure, chips, year) / price(chips, year)
+    units = revenue_share(structure, risen) / price(chips, year)
 
     def per_supplier(each: Array) -> Array:
         return sums(units * each, structure.chip_supplier, structure.suppliers)
@@ -122,5 +125,5 @@ def content(structure: Structure, chips: Generations, year: Float[Array, ""]) ->
         h100e=per_supplier(chips.performance / H100_TFLOPS),
         h100e8=per_supplier(chips.performance_8bit / H100_8BIT_TFLOPS),
         power=per_supplier(chips.power),
-        made=jnp.stack([per_supplier(chips.area), per_supplier(chips.memory)]),
+        made=stacked(per_supplier(chips.area), per_supplier(chips.memory)),
     )

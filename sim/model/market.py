@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sim.model.constants import BINDING_MARGIN, CAPACITY_GUARD, DOLLAR_GUARD, QUARTERS, RATIO_GUARD
-from sim.model.structure import Structure, pick, sums, total
+from sim.model.structure import Structure, highest, once, pick, stacked, sums
 
 __all__ = [
     "Cleared",
@@ -46,7 +46,7 @@ def owners(
     share = then^(1 - progress) * now^progress / sum over buyers of the same
     """
     weight = jnp.exp((1 - progress) * jnp.log(then) + progress * jnp.log(now))
-    whole = sums(weight, structure.pair_supplier, structure.suppliers)
+    whole = once(sums(weight, structure.pair_supplier, structure.suppliers))
     return weight / pick(whole, structure.pair_supplier)
 
 
@@ -68,16 +68,9 @@ def mix_step(
 
 def mix(structure: Structure, log_weight: Float[Array, "pair *draw"]) -> Float[Array, "pair *draw"]:
     """Share of each pair in its buyer's accelerator budget [1], a softmax over the buyer's pairs (equation 3)."""
-    shares: dict[int, Array] = {}
-    for buyer in range(structure.buyers):
-        own = [pair for pair, of in enumerate(structure.pair_buyer) if of == buyer]
-        highest = log_weight[own[0]]
-        for pair in own[1:]:
-            highest = jnp.maximum(highest, log_weight[pair])
-        weights = jnp.stack([jnp.exp(log_weight[pair] - highest) for pair in own])
-        whole = total(weights)
-        shares.update({pair: weights[i] / whole for i, pair in enumerate(own)})
-    return jnp.stack([shares[pair] for pair in range(len(structure.pair_buyer))])
+    peak = highest(log_weight, structure.pair_buyer, structure.buyers)
+    weight = jnp.exp(log_weight - pick(peak, structure.pair_buyer))
+    return weight / pick(once(sums(weight, structure.pair_buyer, structure.buyers)), structure.pair_buyer)
 
 
 def budgets(
@@ -172,10 +165,10 @@ def clear(
     shipped = pick(filled, structure.pair_supplier) * waiting
     left = waiting - shipped
     cancelled = pick(cancellation, structure.pair_supplier) * left
-    leaving = pick(spill, structure.pair_supplier) * (left - cancelled)
-    taking = shares * pick(slack, structure.pair_supplier)
-    room = pick(sums(taking, structure.pair_buyer, structure.buyers), structure.pair_buyer)
-    pool = pick(sums(leaving, structure.pair_buyer, structure.buyers), structure.pair_buyer)
+    leaving = once(pick(spill, structure.pair_supplier) * (left - cancelled))
+    taking = once(shares * pick(slack, structure.pair_supplier))
+    room = pick(once(sums(taking, structure.pair_buyer, structure.buyers)), structure.pair_buyer)
+    pool = pick(once(sums(leaving, structure.pair_buyer, structure.buyers)), structure.pair_buyer)
     spilled, received = leaving * room, pool * taking
     return Cleared(shipped, cancelled, spilled, received, left - cancelled - spilled + received)
 
@@ -199,4 +192,4 @@ def under(
     """
     binds = jnp.maximum(by_need, by_supply) > BINDING_MARGIN
     supply = binds & (by_supply > by_need)
-    return jnp.stack([~binds, binds & ~supply, supply]).astype(by_need.dtype)
+    return stacked(~binds, binds & ~supply, supply).astype(by_need.dtype)

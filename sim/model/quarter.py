@@ -11,39 +11,69 @@ from jaxtyping import Array, Float
 from sim.model import buyers, capex, chips, stock, suppliers, workloads
 from sim.model.constants import COMPUTE_GUARD, DOLLAR_GUARD, QUARTERS
 from sim.model.money import depreciation
-from sim.model.state import Beliefs, Fixed, Flows, Known, State
+from sim.model.state import Beliefs, Course, Fixed, Flows, Known, Setting, State
 from sim.model.structure import Structure, pick, place, sums
 from sim.model.tiers import tier_revenue
 
-__all__ = ["step"]
+__all__ = ["flows", "move", "setting"]
 
 
-def step(structure: Structure, beliefs: Beliefs, fixed: Fixed, state: State, known: Known) -> tuple[State, Flows]:
+def setting(
+    structure: Structure, beliefs: Beliefs, fixed: Fixed, risen: Float[Array, "chip *draw"], known: Known
+) -> Setting:
+    """What beliefs and record say of one quarter, whatever became of those before it.
+
+    ``risen`` is how far each chip has come in it (``chips.risen``). Raw need is told of the quarter and, for what is
+    wanted, of the planning horizon after it (equation 10).
+    """
+    years, lag = known.quarters_ahead / QUARTERS, beliefs["planning_horizon"] / QUARTERS
+    attach = suppliers.attach_share(structure, beliefs, known, beliefs["capex_drift"])
+    content = chips.content(structure, fixed.line_up, risen, known.year)
+    holds = suppliers.per_revenue(structure, beliefs, content, attach)
+    units = sums(holds.units, structure.chip_supplier, structure.suppliers)
+    return Setting(
+        holds=holds,
+        attach=attach,
+        reported=suppliers.known_revenue(structure, beliefs, known, units),
+        owner=suppliers.owners(structure, beliefs, known),
+        raw=workloads.raw_need(beliefs, fixed.workloads, known.year, years),
+        raw_ahead=workloads.raw_need(beliefs, fixed.workloads, known.year + lag, years + lag),
+        tokens=workloads.tokens(beliefs, years),
+        growth=buyers.growth(beliefs),
+        spent=buyers.reported_spending(structure, beliefs, known),
+        cash_growth=buyers.cash_growth(beliefs),
+        share_move=buyers.share_move(beliefs, known),
+        weight_move=buyers.weight_move(structure, beliefs),
+        capacity_growth=suppliers.capacity_growth(beliefs),
+    )
+
+
+def move(
+    structure: Structure, beliefs: Beliefs, fixed: Fixed, setting: Setting, state: State, known: Known
+) -> tuple[State, Course]:
     """Advance the world by one quarter.
 
         need    = what was installed at the hand-over, grown with the workloads
         spent   = capex as reported, or the process as far as cash bears it
         ordered = led spending * accelerator share * mix, as far as it is wanted
         sold    = what is reported, else what capacity lets through of orders and backlog
-        units   = revenue * hardware share * (1 - attach share) * chip share / price
 
     Up to the hand-over the state is overwritten with what history implies in this draw, so that the forecast opens
     without a jump (equation 15).
     """
-    years, lag = known.quarters_ahead / QUARTERS, beliefs["planning_horizon"] / QUARTERS
-    raw, need = buyers.need_at(beliefs, fixed, state.installed_start, known.year, years)
-    _, need_ahead = buyers.need_at(beliefs, fixed, state.installed_start, known.year + lag, years + lag)
-    paid = buyers.spending(structure, beliefs, fixed, known, state, need)
+    need, need_ahead = (
+        workloads.needed(state.installed_start, beliefs["fill"], raw, fixed.raw_start)
+        for raw in (setting.raw, setting.raw_ahead)
+    )
+    paid = buyers.spending(structure, beliefs, fixed, known, setting, state, need)
     led = capex.led(paid.spent, state.spending, state.spending_before, beliefs["capex_lead"])
-    change = buyers.share_change(beliefs, known, state)
-    weight = buyers.weights(structure, beliefs, state)
+    change, weight = state.share_change + setting.share_move, state.weight + setting.weight_move
     budget = buyers.budget_of(structure, paid.spent, led, capex.accelerator_share(state.share_start, change))
-    attach = suppliers.attach_share(structure, beliefs, known, state.revenue[0])
-    holds = suppliers.per_revenue(structure, beliefs, chips.content(structure, fixed.line_up, known.year), attach)
-    order = buyers.orders(structure, beliefs, state, holds, budget, weight, need_ahead)
-    sold = suppliers.trade(structure, beliefs, known, state, holds, order)
-    pair_h100e, shipped = suppliers.shipped_to(structure, sold.bought, holds)
+    order = buyers.orders(structure, beliefs, state, setting.holds, budget, weight, need_ahead)
+    sold = suppliers.trade(structure, beliefs, known, setting, state, order)
+    shipped = suppliers.shipped_to(structure, sold.bought, setting.holds)
     moved, _ = stock.age(state.stock, shipped, beliefs["transit"], beliefs["lifetime"])
+    serving = stock.serving(moved)
     spend = sums(sold.bought, structure.pair_buyer, structure.buyers)
     following = State(
         intended=opening(structure, known, paid.intended, spend),
@@ -57,27 +87,37 @@ def step(structure: Structure, beliefs: Beliefs, fixed: Fixed, state: State, kno
         capacity=sold.capacity,
         pressure=sold.pressure,
         backlog=sold.backlog,
-        installed_start=jnp.where(known.ahead, state.installed_start, stock.serving(moved)[0]),
+        installed_start=jnp.where(known.ahead, state.installed_start, serving[0]),
         stock=moved,
     )
-    bound_h100e, bound_buyers = buyers.bound(structure, known, sold.waiting, spend, order.restraint, shipped[0])
-    flows = Flows(
-        units=sold.revenue * sums(holds.units, structure.chip_supplier, structure.suppliers),
-        h100e=sold.revenue * holds.h100e,
-        h100e8=sold.revenue * holds.h100e8,
-        revenue=sold.revenue,
+    return following, Course(
+        need, paid, change, order.restraint, sold.revenue, sold.bought, sold.waiting, sold.backlog, serving
+    )
+
+
+def flows(structure: Structure, beliefs: Beliefs, setting: Setting, course: Course, known: Known) -> Flows:
+    """Outputs of a quarter from what it was given and what it came to."""
+    revenue, holds = course.revenue, setting.holds
+    shipped = suppliers.pair_h100e(structure, course.bought, holds)
+    bought = sums(shipped, structure.pair_buyer, structure.buyers)
+    spend = sums(course.bought, structure.pair_buyer, structure.buyers)
+    bound_h100e, bound_buyers = buyers.bound(structure, known, course.waiting, spend, course.restraint, bought)
+    return Flows(
+        units=revenue * sums(holds.units, structure.chip_supplier, structure.suppliers),
+        h100e=revenue * holds.h100e,
+        h100e8=revenue * holds.h100e8,
+        revenue=revenue,
         accelerator_spend=spend,
-        buyer_h100e=shipped[0],
-        pair_h100e=pair_h100e,
-        chip_units=pick(sold.revenue, structure.chip_supplier) * holds.units,
-        raw_need=raw,
+        buyer_h100e=bought,
+        pair_h100e=shipped,
+        chip_units=pick(revenue, structure.chip_supplier) * holds.units,
+        raw_need=setting.raw,
         bound_h100e=bound_h100e,
         bound_buyers=bound_buyers,
-        tier_revenue=tier_revenue(sold.revenue, attach, beliefs["tier_content"]),
-        **of_money(structure, beliefs, known, paid, change, spend),
-        **of_stock(structure, beliefs, known, moved, need, years, sold.backlog, holds),
+        tier_revenue=tier_revenue(revenue, setting.attach, beliefs["tier_content"]),
+        **of_money(structure, beliefs, known, course, spend),
+        **of_stock(structure, beliefs, known, setting, course),
     )
-    return following, flows
 
 
 def opening(
@@ -100,16 +140,11 @@ def implied_share(
 
 
 def of_money(
-    structure: Structure,
-    beliefs: Beliefs,
-    known: Known,
-    paid: buyers.Spending,
-    change: Float[Array, "capex_buyer *draw"],
-    spend: Float[Array, "buyer *draw"],
+    structure: Structure, beliefs: Beliefs, known: Known, course: Course, spend: Float[Array, "buyer *draw"]
 ) -> dict[str, Array]:
     """Flows of buyers' money: capex, its AI part, the depreciation it adds and net income (equations 2 and 3)."""
-    paid_capex, earned = (pick(each, structure.capex_buyers) for each in (paid.spent, paid.cash))
-    on_ai = paid_capex * capex.accelerator_share(capex.logit(beliefs["ai_share"]), change)
+    paid_capex, earned = (pick(each, structure.capex_buyers) for each in (course.paid.spent, course.paid.cash))
+    on_ai = paid_capex * capex.accelerator_share(capex.logit(beliefs["ai_share"]), course.share_change)
     return {
         "capex": paid_capex,
         "ai_capex": jnp.maximum(on_ai, pick(spend, structure.capex_buyers)),
@@ -119,27 +154,20 @@ def of_money(
 
 
 def of_stock(
-    structure: Structure,
-    beliefs: Beliefs,
-    known: Known,
-    moved: stock.Stock,
-    need: Float[Array, "buyer *draw"],
-    years: Float[Array, "*#draw"],
-    backlog: Float[Array, "pair *draw"],
-    holds: chips.Content,
+    structure: Structure, beliefs: Beliefs, known: Known, setting: Setting, course: Course
 ) -> dict[str, Array]:
     """Flows of what is in service, wanted beyond it and still to come (equations 9, 11 and 13)."""
-    serving = stock.serving(moved)
-    met = jnp.minimum(serving[0] / jnp.maximum(need, COMPUTE_GUARD), 1)
-    coming = sums(backlog * pick(holds.h100e, structure.pair_supplier), structure.pair_buyer, structure.buyers)
+    installed, power = course.serving
+    met = jnp.minimum(installed / jnp.maximum(course.need, COMPUTE_GUARD), 1)
+    coming = suppliers.pair_h100e(structure, course.backlog, setting.holds)
     ahead = {
-        "need": need,
-        "shortfall": jnp.maximum(need - serving[0], 0),
-        "backlog": coming,
-        "tokens_served": workloads.tokens(beliefs, years) * met,
+        "need": course.need,
+        "shortfall": jnp.maximum(course.need - installed, 0),
+        "backlog": sums(coming, structure.pair_buyer, structure.buyers),
+        "tokens_served": setting.tokens * met,
     }
     return {
-        "installed": serving[0],
-        "power": serving[1] * beliefs["pue"],
+        "installed": installed,
+        "power": power * beliefs["pue"],
         **{name: jnp.where(known.ahead, values, 0) for name, values in ahead.items()},
     }

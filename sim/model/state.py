@@ -1,14 +1,14 @@
-"""What a quarter is told, what is fixed within a draw, what one quarter hands to the next, and what it gives."""
+"""What a quarter is told, given and handed by the one before, what it comes to, and what it gives."""
 
 from typing import NamedTuple
 
 from jaxtyping import Array, Bool, Float
 
-from sim.model.chips import Generations
+from sim.model.chips import Content, Generations
 from sim.model.stock import Stock
 from sim.model.workloads import Workloads
 
-__all__ = ["Beliefs", "Fixed", "Flows", "Known", "State"]
+__all__ = ["Beliefs", "Course", "Fixed", "Flows", "Known", "Setting", "Spending", "State"]
 
 Beliefs = dict[str, Array]
 """Values of the priors by name; time-like axes are cut to the quarter at hand."""
@@ -41,6 +41,32 @@ class Fixed(NamedTuple):
     guided: Float[Array, "reported_buyer *draw"]  # log growth a quarter in the guided year
 
 
+class Setting(NamedTuple):
+    """What a quarter is given, whatever became of those before it."""
+
+    holds: Content  # what one bn USD of revenue holds
+    attach: Float[Array, "supplier *draw"]  # share of revenue that is not accelerators
+    reported: Float[Array, "supplier *draw"]  # revenue reported, under outlook or elicited, bn USD
+    owner: Float[Array, "pair *draw"]  # share of that revenue that each of a supplier's buyers takes
+    raw: Float[Array, "buyer *draw"]  # raw need, M H100e
+    raw_ahead: Float[Array, "buyer *draw"]  # raw need at the planning horizon, M H100e
+    tokens: Float[Array, "buyer *draw"]  # asked for, bn tokens / second
+    growth: Float[Array, "buyer *draw"]  # log growth of spending before it answers need
+    spent: Float[Array, "buyer *draw"]  # spending of a quarter of the record, bn USD
+    cash_growth: Float[Array, "buyer *draw"]  # log growth of cash
+    share_move: Float[Array, "capex_buyer *draw"]  # change of the log odds of the AI share
+    weight_move: Float[Array, "pair *draw"]  # change of the log weights of pairs
+    capacity_growth: Float[Array, "2 supplier *draw"]  # log growth a year before it answers pressure
+
+
+class Spending(NamedTuple):
+    """What buyers spend in one quarter [bn USD]."""
+
+    intended: Float[Array, "buyer *draw"]
+    spent: Float[Array, "buyer *draw"]
+    cash: Float[Array, "buyer *draw"]
+
+
 class State(NamedTuple):
     """What one quarter hands to the next."""
 
@@ -57,6 +83,20 @@ class State(NamedTuple):
     backlog: Float[Array, "pair *draw"]  # bn USD ordered, not yet shipped
     installed_start: Float[Array, "buyer *draw"]  # M H100e in service at the hand-over
     stock: Stock
+
+
+class Course(NamedTuple):
+    """What was decided in one quarter and came of it: all that its flows are made of."""
+
+    need: Float[Array, "buyer *draw"]  # M H100e
+    paid: Spending
+    share_change: Float[Array, "capex_buyer *draw"]  # of the log odds since the hand-over
+    restraint: Float[Array, "buyer *draw"]  # how far need holds orders below budgets
+    revenue: Float[Array, "supplier *draw"]  # bn USD
+    bought: Float[Array, "pair *draw"]  # bn USD
+    waiting: Float[Array, "pair *draw"]  # bn USD that would have been bought if capacity were no limit
+    backlog: Float[Array, "pair *draw"]  # bn USD
+    serving: Float[Array, "2 buyer *draw"]  # M H100e, MW
 
 
 class Flows(NamedTuple):

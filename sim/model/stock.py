@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sim.model.constants import QUARTERS, STAGES
-from sim.model.structure import total
+from sim.model.structure import pick_some, total
 
 __all__ = ["Stock", "age", "serving", "survivors"]
 
@@ -35,8 +35,7 @@ def age(
     waiting = stock.moving + shipped
     arrived = waiting / (1 + transit)
     out = stock.stages * jnp.minimum(STAGES / (QUARTERS * lifetime), 1)
-    entering = [arrived, *(out[i] for i in range(STAGES - 1))]
-    stages = jnp.stack([stock.stages[i] - out[i] + entering[i] for i in range(STAGES)])
+    stages = stock.stages - out + pick_some(out, [None, *range(STAGES - 1)], arrived)
     return Stock(moving=waiting - arrived, stages=stages), out[STAGES - 1]
 
 

@@ -8,10 +8,21 @@ from jaxtyping import Array, Float
 from sim.model import chips, market
 from sim.model.buyers import Orders
 from sim.model.constants import QUARTERS
-from sim.model.state import Beliefs, Known, State
-from sim.model.structure import Structure, along_draws, pick, place, sums
+from sim.model.state import Beliefs, Known, Setting, State
+from sim.model.structure import Structure, along_draws, pick, place, stacked, sums
 
-__all__ = ["Trade", "attach_share", "capacities", "known_revenue", "per_revenue", "shipped_to", "trade"]
+__all__ = [
+    "Trade",
+    "attach_share",
+    "capacities",
+    "capacity_growth",
+    "known_revenue",
+    "owners",
+    "pair_h100e",
+    "per_revenue",
+    "shipped_to",
+    "trade",
+]
 
 
 class Trade(NamedTuple):
@@ -59,17 +70,11 @@ def known_revenue(
     started = chips.ramp(known.year, launch, pick(beliefs["ramp"], first))
     growth = jnp.exp(beliefs["revenue_past_growth"] * known.quarters_ahead / QUARTERS)
     backcast = beliefs["revenue_run_rate"] * growth * started
-    revenue = place(
-        like,
-        (structure.reported_suppliers, line),
-        (structure.band_suppliers, beliefs["revenue_band"]),
-        (structure.units_suppliers, sold),
-        (structure.backcast_suppliers, backcast),
-    )
-    elicited = jnp.where(known.ahead, 0, revenue)
-    return jnp.stack(
-        [revenue[s] if s in structure.reported_suppliers else elicited[s] for s in range(structure.suppliers)]
-    )
+    elicited = (beliefs["revenue_band"], sold, backcast)
+    revenue = jnp.concatenate([line, *(jnp.where(known.ahead, 0, each) for each in elicited)])
+    order = structure.reported_suppliers + structure.band_suppliers
+    order += structure.units_suppliers + structure.backcast_suppliers
+    return pick(revenue, [order.index(supplier) for supplier in range(structure.suppliers)])
 
 
 def per_revenue(
@@ -89,12 +94,16 @@ def per_revenue(
     )
 
 
+def capacity_growth(beliefs: Beliefs) -> Float[Array, "2 supplier *draw"]:
+    """Log growth a year of packaging and memory capacity, before it answers pressure [1 / year] (equation 11)."""
+    return stacked(beliefs["capacity_growth"], beliefs["memory_growth"])
+
+
 def capacities(
     beliefs: Beliefs,
     known: Known,
+    setting: Setting,
     state: State,
-    holds: chips.Content,
-    reported: Float[Array, "supplier *draw"],
     revenue: Float[Array, "supplier *draw"],
 ) -> Float[Array, "2 supplier *draw"]:
     """Packaging and memory capacity of each supplier [M package areas, PB / quarter] (equation 11).
@@ -102,30 +111,33 @@ def capacities(
     Up to the hand-over what was shipped over its use; then it grows, the faster the more was waiting, and holds at
     least what an outlook implies.
     """
-    use = jnp.stack([beliefs["capacity_use"], beliefs["memory_use"]])
+    use = stacked(beliefs["capacity_use"], beliefs["memory_use"])
     answer = market.answer(beliefs["supply_response"], state.pressure)
-    growth = jnp.stack([beliefs["capacity_growth"] + answer, beliefs["memory_growth"] + answer])
-    cover = along_draws(known.cover, reported[0])
-    covered = jnp.where(cover > 0, reported / jnp.where(cover > 0, cover, 1), 0)
-    grown = jnp.maximum(state.capacity * jnp.exp(growth / QUARTERS), covered * holds.made / use)
-    return jnp.where(known.ahead, grown, revenue * holds.made / use)
+    growth = setting.capacity_growth + answer
+    cover = along_draws(known.cover, revenue[0])
+    covered = jnp.where(cover > 0, setting.reported / jnp.where(cover > 0, cover, 1), 0)
+    made = setting.holds.made / use
+    grown = jnp.maximum(state.capacity * jnp.exp(growth / QUARTERS), covered * made)
+    return jnp.where(known.ahead, grown, revenue * made)
 
 
-def trade(
-    structure: Structure, beliefs: Beliefs, known: Known, state: State, holds: chips.Content, order: Orders
-) -> Trade:
+def owners(structure: Structure, beliefs: Beliefs, known: Known) -> Float[Array, "pair *draw"]:
+    """Share of a supplier's reported revenue that each of its buyers takes [1] (equation 14)."""
+    return market.owners(structure, beliefs["owner_weight_2022"], beliefs["owner_weight"], known.progress)
+
+
+def trade(structure: Structure, beliefs: Beliefs, known: Known, setting: Setting, state: State, order: Orders) -> Trade:
     """What is sold: the reported days as reported, the others by the market or carried on (equations 11 and 14).
 
         revenue = reported + what capacity lets through on the open days, or the last revenue carried on
 
     Revenue carried on grows with the reported buyers' capex; it stands in for days up to the hand-over only.
     """
-    reported = known_revenue(structure, beliefs, known, sums(holds.units, structure.chip_supplier, structure.suppliers))
-    owner = market.owners(structure, beliefs["owner_weight_2022"], beliefs["owner_weight"], known.progress)
+    reported, holds = setting.reported, setting.holds
     open_days = along_draws(1 - known.cover, reported[0])
     carried = open_days * state.revenue * known.capex_growth * jnp.exp(beliefs["nowcast_error"])
     past = reported + carried
-    capacity = capacities(beliefs, known, state, holds, reported, past)
+    capacity = capacities(beliefs, known, setting, state, past)
     waiting = state.backlog + pick(open_days, structure.pair_supplier) * order.ordered
     asked = sums(waiting, structure.pair_supplier, structure.suppliers)
     pressed = market.pressure(asked, holds.made, open_days * capacity)
@@ -140,7 +152,7 @@ def trade(
         open_days * beliefs["spill"],
     )
     shipped = sums(cleared.shipped, structure.pair_supplier, structure.suppliers)
-    known_part = pick(jnp.where(known.ahead, reported, past), structure.pair_supplier) * owner
+    known_part = pick(jnp.where(known.ahead, reported, past), structure.pair_supplier) * setting.owner
     bought = known_part + jnp.where(known.ahead, cleared.shipped, 0)
     held = pick(beliefs["backlog_start"], structure.pair_supplier) * bought
     return Trade(
@@ -153,10 +165,17 @@ def trade(
     )
 
 
+def pair_h100e(
+    structure: Structure, bought: Float[Array, "pair *draw"], holds: chips.Content
+) -> Float[Array, "pair *draw"]:
+    """What the money of each pair buys [M H100e] (equation 13)."""
+    return bought * pick(holds.h100e, structure.pair_supplier)
+
+
 def shipped_to(
     structure: Structure, bought: Float[Array, "pair *draw"], holds: chips.Content
-) -> tuple[Float[Array, "pair *draw"], Float[Array, "2 buyer *draw"]]:
-    """H100e of each pair [M H100e]; H100e and IT power of each buyer [M H100e, MW], shipped in the quarter (13)."""
-    h100e = bought * pick(holds.h100e, structure.pair_supplier)
+) -> Float[Array, "2 buyer *draw"]:
+    """H100e and IT power shipped to each buyer in the quarter [M H100e, MW] (equation 13)."""
+    h100e = pair_h100e(structure, bought, holds)
     power = bought * pick(holds.power, structure.pair_supplier)
-    return h100e, jnp.stack([sums(each, structure.pair_buyer, structure.buyers) for each in (h100e, power)])
+    return stacked(*(sums(each, structure.pair_buyer, structure.buyers) for each in (h100e, power)))

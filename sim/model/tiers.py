@@ -1,10 +1,9 @@
 """The value chain: what each tier earns of the accelerators sold (equation 13)."""
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sim.axes import TIERS
-from sim.model.structure import total
+from sim.model.structure import pick_some, total
 
 __all__ = ["tier_revenue"]
 
@@ -23,6 +22,4 @@ def tier_revenue(
     """
     networking = total(revenue * attach)
     sold = total(revenue) - networking
-    earned = [content[tier] * sold for tier in range(len(content))]
-    earned[NETWORK] = earned[NETWORK] + networking
-    return jnp.stack(earned)
+    return content * sold + pick_some(networking[None], [0 if tier == NETWORK else None for tier in range(len(TIERS))])

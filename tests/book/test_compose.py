@@ -70,7 +70,7 @@ CONFLICTS = {
         "price.n1",
     ),
     "label and its default": ("set: {price.s1.p95: 9500}\n", "set: {price.default.p95: 9900}\n", "price.s1"),
-    "horizon": ("horizon: 2025Q3\n", "set: {horizon: 2025Q4}\n", "horizon"),
+    "horizon": ("horizon: 2026Q4\n", "set: {horizon: 2027Q4}\n", "horizon"),
     "date": ("as_of: 2025-03-01\n", "as_of: 2025-04-01\n", "as_of"),
     "member": ("chips: {s1: {retires: null}}\n", "chips: {s1: {retires: true, name: S}}\n", "chips.s1.retires"),
     "both add a chip": (
@@ -115,8 +115,8 @@ def test_load__refuses_scenarios_that_disagree_in_either_order(small, first, sec
 AGREE = {
     "other labels": (N1, N2),
     "other labels of one distribution": ("set: {speed.n1.value: 2}\n", "set: {speed.n2.value: 3}\n"),
-    "label and a longer time": ("set: {band.south.2025Q1.value: 3}\n", "horizon: 2025Q4\n"),
-    "default and a longer time": ("set: {band.south.default.value: 3}\n", "horizon: 2025Q4\n"),
+    "label and a longer time": ("set: {band.south.2025Q1.value: 3}\n", "horizon: 2026Q4\n"),
+    "default and a longer time": ("set: {band.south.default.value: 3}\n", "horizon: 2026Q4\n"),
     "default and a new chip": (
         "set: {price.default.p95: 9900}\n",
         "chips: {s2: {name: S2, supplier: south}}\n",
@@ -127,7 +127,7 @@ AGREE = {
         "chips: {s2: {name: S2, supplier: south}, s3: {name: S3, supplier: south}}\n",
     ),
     "one value in common": ("set: {drift.p05: 5}\n", "set: {drift.p05: 5.0, speed.value: 3}\n"),
-    "removals in common": ("chips: {n3: null}\n", "chips: {n3: null}\nhorizon: 2025Q4\n"),
+    "removals in common": ("chips: {n3: null}\n", "chips: {n3: null}\nhorizon: 2026Q4\n"),
     "correlations": (
         "correlations: [{within: price, rho: null}]\n",
         "correlations: [{within: speed, rho: 0.1, reasoning: A., source: [{judgement: A.}]}]\n",
@@ -201,15 +201,15 @@ def test_load__refuses_what_changes_nothing_of_what_lies_below(small, names):
 
 
 def test_load__refuses_a_file_that_changes_nothing_below_one_that_does(small):
-    small.write("idle.yaml", "horizon: 2025Q2\n")
+    small.write("idle.yaml", "horizon: 2025Q4\n")
     fault = small.fault(small.write("mine.yaml", "extends: idle.yaml\nset: {drift.p05: 5}\n"))
     assert (fault.code, fault.place.file.endswith("idle.yaml")) == ("book-no-change", True)
 
 
 def test_load__lets_one_file_of_a_scenario_agree_wholly_with_another(small):
-    first, _ = two(small, "horizon: 2025Q4\n", "horizon: 2025Q4\n")
+    first, _ = two(small, "horizon: 2026Q4\n", "horizon: 2026Q4\n")
     book = small.load([first, small.write("three.yaml", "extends: two.yaml\nset: {speed.value: 2}\n")])
-    assert (book.axes["time"][-1], book.priors["speed"].table[("n1",)].value) == ("2025Q4", 2000)
+    assert (book.axes["time"][-1], book.priors["speed"].table[("n1",)].value) == ("2026Q4", 2000)
 
 
 def test_load__refuses_a_command_that_changes_nothing(small):
@@ -240,5 +240,5 @@ def test_load__lets_values_stand_on_the_overlays_source(small):
     ],
 )
 def test_load__checks_the_overlays_source(small, source, code):
-    fault = small.fault(small.write("mine.yaml", f"source: {source}\nhorizon: 2025Q4\n"))
+    fault = small.fault(small.write("mine.yaml", f"source: {source}\nhorizon: 2026Q4\n"))
     assert (fault.code, fault.place.line) == (code, 1)

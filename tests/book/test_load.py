@@ -170,7 +170,7 @@ def test_load__gives_the_same_digest_for_renamed_and_reordered_files(small):
         ("base/money.yaml", "p95: 30", "p95: 31"),
         ("base/chips.yaml", "p95: 9000", "p95: 9001"),
         ("base/correlations.yaml", "rho: 0.5", "rho: 0.4"),
-        ("base/world.yaml", "horizon: 2025Q2", "horizon: 2025Q3"),
+        ("base/world.yaml", "horizon: 2025Q4", "horizon: 2026Q4"),
         ("base/world.yaml", "as_of: 2025-02-28", "as_of: 2025-03-01"),
         ("base/world.yaml", "S1, retires: true", "S1"),
     ],

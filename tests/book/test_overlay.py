@@ -92,7 +92,7 @@ def test_laid_over__refuses_another_unit_for_numbers_that_are_kept(small):
     "text",
     [
         "about: Nothing else.\n",
-        "horizon: 2025Q2\n",
+        "horizon: 2025Q4\n",
         "chips:\n  n1: {name: N1}\n",
         "chips: {}\n",
         "set: {}\n",
@@ -178,15 +178,15 @@ def test_laid_over__lets_a_live_label_fall_to_the_default_on_grounds_only(small,
     assert "drops the numbers of n1 without its own source, reasoning, as_of" in error.problem
 
 
-@pytest.mark.parametrize(("path", "live"), [("{south: {2024Q3: null}}", True), ("{south: {2024Q2: null}}", False)])
+@pytest.mark.parametrize(("path", "live"), [("{south: {2024Q3: null}}", True), ("{south: {2023Q2: null}}", False)])
 def test_laid_over__judges_each_label_of_two_dims(small, path, live):
-    small.edit("base/money.yaml", "      2024Q3:", "      2024Q2: {family: fixed, value: 1}\n      2024Q3:")
-    small.edit("base/world.yaml", "start: 2024Q3", "start: 2024Q2")
-    text = f"start: 2024Q3\nband:\n  dist: {path}\n"
+    small.edit("base/money.yaml", "      2024Q3:", "      2023Q2: {family: fixed, value: 1}\n      2024Q3:")
+    small.edit("base/world.yaml", "start: 2024Q1", "start: 2023Q1")
+    text = f"start: 2024Q1\nband:\n  dist: {path}\n"
     if live:
-        assert fault(small, text.replace("start: 2024Q3\n", "")).code == "book-uncited"
+        assert fault(small, text.replace("start: 2024Q1\n", "")).code == "book-uncited"
     else:
-        assert ("south", "2024Q2") not in load(small, text).priors["band"].table
+        assert ("south", "2023Q2") not in load(small, text).priors["band"].table
 
 
 def test_laid_over__removes_a_correlation(small):

@@ -59,12 +59,12 @@ def test_with_overrides__sets_the_world_before_the_priors(small):
     overrides = {
         "price.n3": {"family": "fixed", "value": 1000},
         "chips.n3": {"supplier": "north", "name": "N3"},
-        "horizon": "2025Q3",
+        "horizon": "2026Q4",
         "chips.s1.retires": "false",
     }
     book = small.load(overrides=overrides)
     assert book.priors["price"].table[("n3",)].value == pytest.approx(1)
-    assert book.axes["time"][-1] == "2025Q3"
+    assert book.axes["time"][-1] == "2026Q4"
     assert book.axes["retiring_chip"] == ()
 
 
@@ -89,7 +89,7 @@ BAD = {
     "the same number": ("price.n1.p95", 30000.0, "book-no-change", ["changes nothing"]),
     "the default's number": ("price.s1.p95", 9000, "book-no-change", ["changes nothing"]),
     "the same distribution": ("speed", {"family": "fixed", "value": 1}, "book-no-change", ["changes nothing"]),
-    "the same horizon": ("horizon", "2025Q2", "book-no-change", ["changes nothing"]),
+    "the same horizon": ("horizon", "2025Q4", "book-no-change", ["changes nothing"]),
     "inverted": ("price.n1.p95", 10, "book-value", ["20000", "10"]),
     "percentage": ("drift.p05", "5%", "book-type", ["write 0.05"]),
     "word": ("drift.p05", "high", "book-type", ["text 'high'"]),

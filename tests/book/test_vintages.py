@@ -208,7 +208,7 @@ def test_load__refuses_the_later_fact_of_an_overlay_on_an_earlier_book(small):
     path = small.write("mine.yaml", prior)
     assert small.load(path).as_of == BASE
     assert [fault.code for fault in small.faults(path, as_of="2024-12-31")] == ["book-later-fact"]
-    source = small.write("set.yaml", f"source:\n  {ROW}\nset: {{horizon: 2025Q4}}\n")
+    source = small.write("set.yaml", f"source:\n  {ROW}\nset: {{horizon: 2026Q4}}\n")
     assert small.load(source).as_of == BASE
     fault = small.fault(source, as_of="2024-12-31")
     assert (fault.code, fault.place.line, Path(fault.place.file).name) == ("book-later-fact", 2, "set.yaml")

@@ -6,26 +6,49 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.model import buyers, chips
-from tests.model.tiny import PLAIN, STRUCTURE, fixed, known, number, state, still, stock
+from sim.model import buyers, chips, workloads
+from tests.model.tiny import PLAIN, STRUCTURE, fixed, known, number, setting, state, still, stock
 
 LN2 = math.log(2)
 NEED = np.ones(4)
 
 
-def spending(believed, now=None, begin=None, guided=0.0, need=NEED):
-    return buyers.spending(
-        STRUCTURE, believed, fixed(STRUCTURE, believed, guided), now or known(), begin or state(), number(need)
+def told(believed, now):
+    """What spending is given of a quarter."""
+    return setting(
+        growth=buyers.growth(believed),
+        spent=buyers.reported_spending(STRUCTURE, believed, now),
+        cash_growth=buyers.cash_growth(believed),
     )
 
 
-def test_need_at__by_hand():
+def spending(believed, now=None, begin=None, guided=0.0, need=NEED):
+    held, now = fixed(STRUCTURE, believed, guided), now or known()
+    return buyers.spending(STRUCTURE, believed, held, now, told(believed, now), begin or state(), number(need))
+
+
+def cash_flow(believed, now, begin):
+    return buyers.cash_flow(STRUCTURE, believed, now, told(believed, now), begin)
+
+
+def test_need__of_a_quarter_by_hand():
     # assistants only: 3 and 5 in service filled to 1.2, twice the tokens every year, 1.5 years after the hand-over
     believed = still(users=0, frontier_run=0, token_growth=LN2, token_growth_later=LN2, fill=1.2)
     held = fixed(STRUCTURE, believed)
-    raw, need = buyers.need_at(believed, held, number([3, 5, 0, 1]), number(2027.375), number(1.5))
+    raw = workloads.raw_need(believed, held.workloads, number(2027.375), number(1.5))
+    need = workloads.needed(number([3, 5, 0, 1]), believed["fill"], raw, held.raw_start)
     np.testing.assert_allclose(need, 1.2 * 2**1.5 * np.array([3, 5, 0, 1]), rtol=1e-5)
     np.testing.assert_allclose(raw, 2**1.5 * np.asarray(held.raw_start), rtol=1e-5)
+
+
+def test_growth__by_hand():
+    # (0.2 + 0.4 of the fourth) / 4 + half of a year's shocks: 0.2 * 3 for all, 0.1 * (1, 0, 0, -2), a wave of -0.2
+    believed = still(
+        **{"capex_drift": 0.2, "spending_drift": [0, 0, 0, 0.4], "capex_common_sd": 0.2, "capex_common_shock": 3},
+        **{"capex_own_sd": 0.1, "capex_own_shock": [1, 0, 0, -2], "wave": -0.2, "shock_timing": 0.5},
+    )
+    drift, shocks = np.array([0.2, 0.2, 0.2, 0.6]) / 4, np.array([0.1, 0, 0, -0.2]) + 0.6 - 0.2
+    np.testing.assert_allclose(buyers.growth(believed), drift + 0.5 * shocks, rtol=1e-5)
 
 
 def test_spending__ahead_grows_as_guided_or_by_the_process():
@@ -59,7 +82,7 @@ def test_spending__is_what_cash_bears_and_the_process_goes_on_from_what_was_inte
 def test_spending__up_to_the_handover_is_the_record_whatever_the_ceiling():
     believed = still(spending_run_rate=8, spending_past_growth=2 * LN2, capex_ceiling=1e-3, operating_cash_flow=40)
     paid = spending(believed, known(ahead=False, quarters_ahead=-2, capex=[3, 5]))
-    np.testing.assert_allclose(paid.spent, [3, 5, 4, 40], rtol=1e-6)
+    np.testing.assert_allclose(paid.spent, [3, 5, 4, 0], rtol=1e-6)  # what a direct buyer spends follows from sales
     np.testing.assert_allclose(paid.cash, [10, 10, 10, 40], rtol=1e-6)
 
 
@@ -67,9 +90,7 @@ def test_reported_spending__by_hand():
     # elicited 8 a quarter at the hand-over, doubling every two quarters: 4 two before it
     believed = still(spending_run_rate=8, spending_past_growth=2 * LN2)
     now = known(ahead=False, quarters_ahead=-2, capex=[3, 5])
-    np.testing.assert_allclose(
-        buyers.reported_spending(STRUCTURE, believed, now, number([91, 92, 93, 94])), [3, 5, 4, 94], rtol=1e-6
-    )
+    np.testing.assert_allclose(buyers.reported_spending(STRUCTURE, believed, now), [3, 5, 4, 0], rtol=1e-6)
 
 
 def test_cash_flow__starts_from_the_belief_or_from_spending_and_grows():
@@ -80,7 +101,7 @@ def test_cash_flow__starts_from_the_belief_or_from_spending_and_grows():
         (True, 1, [10, 20, 30, 80]),
         (True, 2, [1, 2, 3, 8]),
     ):
-        cash = buyers.cash_flow(STRUCTURE, believed, known(ahead=ahead, quarters_ahead=quarters), begin)
+        cash = cash_flow(believed, known(ahead=ahead, quarters_ahead=quarters), begin)
         np.testing.assert_allclose(cash, expected, rtol=1e-5)
 
 
@@ -95,23 +116,22 @@ def test_cash_flow__shares_a_part_of_the_common_shock_and_nothing_of_the_wave():
         cash_shock=[1, 0, 0, -2],
         shock_timing=0.5,
     )
-    cash = buyers.cash_flow(STRUCTURE, believed, known(), state())
+    cash = cash_flow(believed, known(), state())
     np.testing.assert_allclose(cash, np.exp([0.2, 0.15, 0.15, 0.05]), rtol=1e-5)
 
 
-def test_share_change__begins_at_the_handover_and_holds_the_belief_after_its_date():
+def test_share_move__begins_at_the_handover_and_holds_the_belief_after_its_date():
     believed = still(ai_share=[0.5, 0.5, 0.5], ai_share_2030=[0.8, 0.5, 0.2])
-    begin = state(share_change=[0.1, 0.1, 0.1])
     move = np.log(4) / 20 * np.array([1, 0, -1])
     for ahead, quarters, expected in ((False, 0, 0), (True, 1, move), (True, 20, move), (True, 21, 0)):
-        change = buyers.share_change(believed, known(ahead=ahead, quarters_ahead=quarters), begin)
-        np.testing.assert_allclose(change, 0.1 + expected * np.ones(3), rtol=1e-5)
+        moved = buyers.share_move(believed, known(ahead=ahead, quarters_ahead=quarters))
+        np.testing.assert_allclose(moved, expected * np.ones(3), rtol=1e-5)
 
 
-def test_weights__add_a_quarter_of_the_walk():
+def test_weight_move__is_a_quarter_of_the_walk():
     believed = still(supplier_drift=[0.4, 0, 0, 0.8])
-    moved = buyers.weights(STRUCTURE, believed, state(weight=np.arange(8.0)))
-    np.testing.assert_allclose(moved, np.arange(8) + np.array([0.1, 0, 0.1, 0, 0.1, 0.1, 0.2, 0]), rtol=1e-5)
+    moved = buyers.weight_move(STRUCTURE, believed)
+    np.testing.assert_allclose(moved, [0.1, 0, 0.1, 0, 0.1, 0.1, 0.2, 0], rtol=1e-5)
 
 
 def test_budget_of__is_a_share_of_led_capex_or_a_direct_buyers_own_spending():

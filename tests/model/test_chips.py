@@ -16,14 +16,26 @@ from tests.model.tiny import STRUCTURE, beliefs, number
 
 CHIPS = STRUCTURE.chips
 RETIRING = 3
-jitted_share = jax.jit(chips.revenue_share, static_argnums=0)
+
+
+def share_of(line_up, year):
+    """Revenue shares of a line-up in a quarter."""
+    return chips.revenue_share(STRUCTURE, chips.risen(line_up, number(year)))
+
+
+def content_of(line_up, year):
+    """What a dollar of a line-up buys in a quarter."""
+    return chips.content(STRUCTURE, line_up, chips.risen(line_up, number(year)), number(year))
+
+
+jitted_share = jax.jit(share_of)
 
 
 def line_up(**changed):
     """Generations launched long ago at full ceiling and never withdrawn, priced at 1, with what is ``changed``."""
     one = np.ones(CHIPS)
     fields = {name: one for name in chips.Generations._fields}
-    fields |= {"launch": 2000 * one, "decline": 0 * one, "retirement": np.array([2100.0])} | changed
+    fields |= {"launch": 2000 * one, "decline": 0 * one, "retirement": np.inf * one} | changed
     return chips.Generations(**{name: number(value) for name, value in fields.items()})
 
 
@@ -82,7 +94,14 @@ def test_generations__a_successor_is_a_multiple_of_what_it_follows():
     np.testing.assert_array_equal(made.decline, believed["price_decline"])
     np.testing.assert_array_equal(made.ceiling, believed["ceiling"])
     np.testing.assert_array_equal(made.ramp, believed["ramp"])
-    np.testing.assert_array_equal(made.retirement, believed["retirement"])
+    np.testing.assert_array_equal(np.delete(made.retirement, RETIRING), np.inf)
+    assert made.retirement[RETIRING] == believed["retirement"][0]
+
+
+def test_generations__without_a_line_to_withdraw_retire_nothing():
+    believed = beliefs() | {"retirement": number([])}
+    made = chips.generations(STRUCTURE._replace(retiring=()), believed)
+    np.testing.assert_array_equal(made.retirement, np.full(CHIPS, np.inf))
 
 
 def test_generations__a_chain_multiplies_along_it():
@@ -97,12 +116,23 @@ def test_generations__a_chain_multiplies_along_it():
     np.testing.assert_allclose(made.launch[:3], [1, 3, 8], rtol=1e-6)
 
 
+def test_risen__by_hand():
+    # half way up a ramp of a year to 0.8; the same when a quarter of the way down one of 2 years; not yet launched
+    launch, ramp, ceiling = np.full(CHIPS, 2024.0), np.ones(CHIPS), np.full(CHIPS, 0.8)
+    retirement = np.full(CHIPS, np.inf)
+    launch[[1, RETIRING]], ramp[RETIRING], retirement[RETIRING] = [2025, 2020], 2, 2024
+    found = chips.risen(line_up(launch=launch, ramp=ramp, ceiling=ceiling, retirement=retirement), number(2024.5))
+    expected = np.full(CHIPS, 0.4)
+    expected[[1, RETIRING]] = [0, 0.8 * (1 - 0.15625)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_revenue_share__by_hand():
     # mid-ramp everywhere on supplier 0: r = 0.5 for chips 1, 2 and the coexisting 3 with ceiling 0.5: r = 0.25
     ceiling = np.ones(CHIPS)
     ceiling[RETIRING] = 0.5
     launch = np.full(CHIPS, 2024.0)
-    share = chips.revenue_share(STRUCTURE, line_up(ceiling=ceiling, launch=launch), number(2024.5))
+    share = share_of(line_up(ceiling=ceiling, launch=launch), 2024.5)
     np.testing.assert_allclose(share[:4], [0.75 * 0.5 * 0.5, 0.75 * 0.5 * 0.5, 0.75 * 0.5, 0.25], rtol=1e-4)
     np.testing.assert_allclose(share[4:], [1, 0.5, 0.5, 1], rtol=1e-4)
 
@@ -111,10 +141,10 @@ def test_revenue_share__a_withdrawn_line_falls_along_its_ramp():
     ceiling = np.ones(CHIPS)
     ceiling[RETIRING] = 0.4
     ramp = np.full(CHIPS, 2.0)
-    chosen = line_up(ceiling=ceiling, ramp=ramp, retirement=np.array([2025.0]))
-    at = {
-        year: float(chips.revenue_share(STRUCTURE, chosen, number(year))[RETIRING]) for year in (2024, 2025, 2026, 2027)
-    }
+    retirement = np.full(CHIPS, np.inf)
+    retirement[RETIRING] = 2025
+    chosen = line_up(ceiling=ceiling, ramp=ramp, retirement=retirement)
+    at = {year: float(share_of(chosen, year)[RETIRING]) for year in (2024, 2025, 2026, 2027)}
     assert at == pytest.approx({2024: 0.4, 2025: 0.4, 2026: 0.2, 2027: 0}, abs=1e-4)
     assert at[2027] == 0
 
@@ -122,7 +152,7 @@ def test_revenue_share__a_withdrawn_line_falls_along_its_ramp():
 def test_revenue_share__a_chip_not_launched_has_none():
     launch = np.full(CHIPS, 2000.0)
     launch[[1, 6]] = 2026
-    share = np.asarray(chips.revenue_share(STRUCTURE, line_up(launch=launch), number(2025.9)))
+    share = np.asarray(share_of(line_up(launch=launch), 2025.9))
     assert share[1] == 0
     assert share[6] == 0
     assert share[5] == 1
@@ -138,10 +168,10 @@ def test_revenue_share__is_never_negative_and_sums_to_one(launch, ramp, ceiling,
         launch=number(2020 + 12 * launch),
         ramp=number(0.1 + 2 * ramp),
         ceiling=number(ceiling),
-        retirement=number(2020 + 12 * retirement[:1]),
+        retirement=number(np.where(np.arange(CHIPS)[:, None] == RETIRING, 2020 + 12 * retirement, np.inf)),
         **{name: jnp.ones((CHIPS, 3)) for name in chips.Generations._fields[4:]},
     )
-    share = jitted_share(STRUCTURE, chosen, number(year))
+    share = jitted_share(chosen, year)
     assert np.all(np.asarray(share) >= 0)
     np.testing.assert_allclose(sums(share, STRUCTURE.chip_supplier, STRUCTURE.suppliers), 1, rtol=1e-5)
 
@@ -163,8 +193,7 @@ def test_content__by_hand():
     price[[5, 6]], performance[[5, 6]] = [20, 50], [H100_TFLOPS, 3 * H100_TFLOPS]
     area, power, memory = np.ones(CHIPS), np.ones(CHIPS), np.ones(CHIPS)
     area[[5, 6]], power[[5, 6]], memory[[5, 6]] = [0.5, 1], [1000, 2000], [80, 300]
-    holds = chips.content(
-        STRUCTURE,
+    holds = content_of(
         line_up(
             launch=launch,
             price=price,
@@ -174,7 +203,7 @@ def test_content__by_hand():
             power=power,
             memory=memory,
         ),
-        number(2024.5),
+        2024.5,
     )
     np.testing.assert_allclose(holds.units[5:7], [0.025, 0.01], rtol=1e-4)
     np.testing.assert_allclose(holds.h100e[2], 0.025 + 0.03, rtol=1e-4)
@@ -191,8 +220,7 @@ def test_content__spends_one_dollar():
         price=rng.uniform(5, 50, CHIPS),
         decline=rng.uniform(0, 0.2, CHIPS),
     )
-    year = number(2025.375)
-    paid = chips.content(STRUCTURE, chosen, year).units * chips.price(chosen, year)
+    paid = content_of(chosen, 2025.375).units * chips.price(chosen, number(2025.375))
     np.testing.assert_allclose(sums(paid, STRUCTURE.chip_supplier, STRUCTURE.suppliers), 1, rtol=1e-5)
 
 
@@ -202,7 +230,7 @@ def test_content__gives_the_reports_a100s_of_fiscal_2024():
     revenue, price = (float(given.inputs[name].values()[0]) for name in ("revenue", "price"))
     one = np.ones(CHIPS)
     sold = line_up(price=one * price, performance=one * A100_TFLOPS)
-    holds = chips.content(STRUCTURE, sold, number(2023.5))
+    holds = content_of(sold, 2023.5)
     supplier = STRUCTURE.chip_supplier[4]  # one chip
     assert revenue * float(holds.units[4]) == pytest.approx(1.945, rel=1e-6)
     assert revenue * float(holds.h100e[supplier]) * H100_TFLOPS / A100_TFLOPS == pytest.approx(1.945, rel=1e-6)

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.axes import CONSTRAINTS, TIERS
-from sim.model import buyers, capex, chips, market, quarter, suppliers, workloads
+from sim.model import capex, chips, market, quarter, suppliers, workloads
+from sim.model.state import Spending
 from sim.model.stock import serving
 from sim.replicate import read_book
 from sim.replicate.book import parse_printed
 from tests.model import tiny
-from tests.model.tiny import PLAIN, STRUCTURE, fixed, known, number, state, still, stock
+from tests.model.tiny import PLAIN, STRUCTURE, content, course, fixed, known, number, setting, state, still, stock
 
-step = jax.jit(quarter.step, static_argnums=0)
+step = jax.jit(tiny.step, static_argnums=0)
 PAIR_BUYER, PAIR_SUPPLIER = np.array(STRUCTURE.pair_buyer), np.array(STRUCTURE.pair_supplier)
 BUDGET, NEED, SUPPLY = (CONSTRAINTS.index(name) for name in ("budget", "need", "supply"))
 ACCELERATOR, NETWORK = TIERS.index("accelerator"), TIERS.index("network")
@@ -53,9 +54,10 @@ def test_implied_share__gives_back_what_was_bought_of_capex():
 
 
 def money_of(believed, spent, cash, now=None, change=0.0, spend=0.0):
-    paid = buyers.Spending(intended=number(spent), spent=number(spent), cash=number(cash))
+    paid = Spending(intended=number(spent), spent=number(spent), cash=number(cash))
     bought = number(np.broadcast_to(spend, (4,)))
-    return quarter.of_money(STRUCTURE, believed, now or known(), paid, number([change] * 3), bought)
+    came_to = course(paid=paid, share_change=number([change] * 3))
+    return quarter.of_money(STRUCTURE, believed, now or known(), came_to, bought)
 
 
 def test_of_money__reproduces_the_reports_depreciation():
@@ -89,9 +91,10 @@ def test_of_money__says_nothing_of_income_in_the_record():
 
 
 def stock_of(believed, held, need, backlog, now=None, years=0.0):
-    holds = chips.content(STRUCTURE, chips.generations(STRUCTURE, believed), number(2028.375))
-    given = (held, number(need), number(years), number(backlog), holds)
-    return quarter.of_stock(STRUCTURE, believed, now or known(), *given), holds
+    holds = content(believed)
+    told = setting(holds=holds, tokens=workloads.tokens(believed, number(years)))
+    came_to = course(need=number(need), backlog=number(backlog), serving=serving(held))
+    return quarter.of_stock(STRUCTURE, believed, now or known(), told, came_to), holds
 
 
 def test_of_stock__by_hand():

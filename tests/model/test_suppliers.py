@@ -9,7 +9,7 @@ import pytest
 from sim.model import chips, suppliers
 from sim.model.buyers import Orders
 from sim.model.structure import sums
-from tests.model.tiny import PLAIN, STRUCTURE, known, number, state, still
+from tests.model.tiny import PLAIN, STRUCTURE, content, known, number, setting, state, still
 
 LN2 = math.log(2)
 MIX = np.array([0.8, 0.2, 0.25, 0.75, 1, 0.5, 0.3, 0.2])
@@ -31,8 +31,16 @@ def order(ordered=ORDERED, mix=MIX, structure=STRUCTURE):
     return Orders(number(ordered), number(mix), number(np.zeros(structure.buyers)))
 
 
-def trade(believed, now, begin, content, placed=None):
-    return suppliers.trade(STRUCTURE, believed, now, begin, content, placed or order())
+def trade(believed, now, begin, holds, placed=None, structure=STRUCTURE):
+    """What is sold by suppliers of which a bn USD holds what is told."""
+    units = sums(holds.units, structure.chip_supplier, structure.suppliers)
+    told = setting(
+        holds=holds,
+        reported=suppliers.known_revenue(structure, believed, now, units),
+        owner=suppliers.owners(structure, believed, now),
+        capacity_growth=suppliers.capacity_growth(believed),
+    )
+    return suppliers.trade(structure, believed, now, told, begin, placed or order())
 
 
 @pytest.mark.parametrize(("ahead", "expected"), [(-4, 0.2), (0, 0.2), (5, 0.25), (10, 0.3), (20, 0.4), (28, 0.4)])
@@ -81,7 +89,7 @@ def test_known_revenue__adds_the_outlook_with_its_share_and_beat():
 
 def test_per_revenue__leaves_out_software_and_networking():
     believed = still(hardware_share=[0.5, 1, 1, 1])
-    whole = chips.content(STRUCTURE, chips.generations(STRUCTURE, believed), number(2028.375))
+    whole = content(believed)
     part = suppliers.per_revenue(STRUCTURE, believed, whole, number([0.3, 0, 0, 0]))
     for name in ("h100e", "h100e8", "power"):
         np.testing.assert_allclose(getattr(part, name) / getattr(whole, name), [0.35, 1, 1, 1], rtol=1e-5)
@@ -90,8 +98,12 @@ def test_per_revenue__leaves_out_software_and_networking():
 
 
 def capacities(believed, now, begin, reported=(0, 0, 0, 0), revenue=(0, 0, 0, 0), content=None):
-    content = content or holds([0.5, 1, 2, 1], 4)
-    return suppliers.capacities(believed, now, begin, content, number(reported), number(revenue))
+    told = setting(
+        holds=content or holds([0.5, 1, 2, 1], 4),
+        reported=number(reported),
+        capacity_growth=suppliers.capacity_growth(believed),
+    )
+    return suppliers.capacities(believed, now, told, begin, number(revenue))
 
 
 def test_capacities__at_the_handover_are_shipments_over_use():
@@ -136,7 +148,7 @@ def test_trade__backlog_waits_with_the_orders_is_cancelled_and_looks_elsewhere()
     believed = still(PLAIN, cancellation=0.25, spill=1 / 3)
     begin = state(PLAIN, backlog=[8, 0, 0], capacity=np.array([[4, 8], [4, 8]]))
     placed = order([8, 4, 0], [0.8, 0.2, 1], PLAIN)
-    sold = suppliers.trade(PLAIN, believed, known(PLAIN), begin, holds(1, structure=PLAIN), placed)
+    sold = trade(believed, known(PLAIN), begin, holds(1, structure=PLAIN), placed, PLAIN)
     np.testing.assert_allclose(sold.pressure, [4, 0.5], rtol=1e-6)
     np.testing.assert_allclose(sold.revenue, [4, 4], rtol=1e-6)
     np.testing.assert_allclose(sold.backlog, [8.7, 0.3, 0], rtol=1e-5)
@@ -201,14 +213,8 @@ def test_trade__nothing_is_placed_with_a_supplier_that_is_closed():
     """Orders look elsewhere, but all days of the other supplier are reported: it has no slack, though nothing waits."""
     believed = still(PLAIN, spill=0.5)
     begin = state(PLAIN, backlog=[8, 0, 0], capacity=np.array([[4, 8], [4, 8]]))
-    sold = suppliers.trade(
-        PLAIN,
-        believed,
-        known(PLAIN, cover=[0, 1]),
-        begin,
-        holds(1, structure=PLAIN),
-        order([8, 4, 0], [0.8, 0.2, 1], PLAIN),
-    )
+    placed = order([8, 4, 0], [0.8, 0.2, 1], PLAIN)
+    sold = trade(believed, known(PLAIN, cover=[0, 1]), begin, holds(1, structure=PLAIN), placed, PLAIN)
     np.testing.assert_allclose(sold.backlog, [12, 0, 0], rtol=1e-6)
 
 
@@ -225,7 +231,7 @@ def test_trade__ships_within_both_capacities_on_the_open_days_and_loses_no_order
     begin = state(backlog=backlog, capacity=capacity, pressure=np.ones((4, draws)), revenue=np.ones((4, draws)))
     mix = rng.dirichlet([1, 1], draws).T
     placed = Orders(number(ordered), number(np.tile(mix, (4, 1))), number(np.zeros((4, draws))))
-    sold = suppliers.trade(STRUCTURE, believed, known(cover=cover), begin, content, placed)
+    sold = trade(believed, known(cover=cover), begin, content, placed)
     shipped = np.asarray(sums(sold.bought, STRUCTURE.pair_supplier, 4), np.float64)
     limit = (1 - cover)[:, None] * np.asarray(sold.capacity)
     assert np.all(shipped * made <= limit * (1 + 1e-5))
@@ -241,6 +247,7 @@ def test_trade__ships_within_both_capacities_on_the_open_days_and_loses_no_order
 
 def test_shipped_to__by_hand():
     content = holds(1)._replace(h100e=number([0.1, 0.2, 0.3, 0.4]), power=number([1, 2, 3, 4]))
-    h100e, shipped = suppliers.shipped_to(STRUCTURE, number(ORDERED), content)
+    h100e = suppliers.pair_h100e(STRUCTURE, number(ORDERED), content)
+    shipped = suppliers.shipped_to(STRUCTURE, number(ORDERED), content)
     np.testing.assert_allclose(h100e, [0.8, 0.4, 0.2, 1.8, 0.4, 0.6, 1.6, 0.4], rtol=1e-6)
     np.testing.assert_allclose(shipped, [[1.2, 2.0, 0.4, 2.6], [12, 20, 4, 26]], rtol=1e-6)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sim.axes import CONSTRAINTS, INPUTS, TIERS, WORKLOADS
-from sim.model import chips, workloads
-from sim.model.state import Fixed, Known, State
+from sim.model import chips, quarter, workloads
+from sim.model.state import Course, Fixed, Known, Setting, State
 from sim.model.stock import Stock
 from sim.model.structure import Structure
 
@@ -72,7 +72,17 @@ def sizes(structure):
         **{"chip": structure.chips, "catalogue_chip": len(structure.catalogue)},
         **{"successor_chip": len(structure.successors), "retiring_chip": len(structure.retiring)},
         **{"tier": len(TIERS), "workload": len(WORKLOADS), "constraint": len(CONSTRAINTS)},
-        **{"retiring": len(structure.retiring), "from": 4, "to": 3, "axis": 4, "size": 2, "*axis": 4, "2": 2, "4": 4},
+        **{
+            "retiring": len(structure.retiring),
+            "from": 4,
+            "to": 3,
+            "axis": 4,
+            "size": 2,
+            "*axis": 4,
+            "*shape": 4,
+            "2": 2,
+            "4": 4,
+        },
     }
 
 
@@ -88,7 +98,7 @@ def shape(annotation, draws):
     """Sizes that a jaxtyping annotation asks for, with the draw axis if it has one."""
     dims = annotation.dim_str.split()
     drawn = [dim for dim in dims if dim.endswith("draw")]
-    own = tuple(SIZES[dim] for dim in dims if dim not in drawn)
+    own = tuple(SIZES[dim.removeprefix("#")] for dim in dims if dim not in drawn)
     return own + ((draws,) if drawn and draws else ())
 
 
@@ -208,3 +218,31 @@ def fixed(structure, believed, guided=0.0, year=2025.875):
         raw_start=workloads.raw_need(believed, loads, number(year), number(0)),
         guided=number(growths),
     )
+
+
+def content(believed, structure=STRUCTURE):
+    """What a bn USD of each supplier's accelerators holds in the quarter of ``known``."""
+    line_up, year = chips.generations(structure, believed), number(2028.375)
+    return chips.content(structure, line_up, chips.risen(line_up, year), year)
+
+
+def only(kind, **given):
+    """A named tuple of which a test may read only what is given."""
+    return kind(**(dict.fromkeys(kind._fields) | given))
+
+
+def setting(**given):
+    """What a quarter is given, as far as a test says."""
+    return only(Setting, **given)
+
+
+def course(**given):
+    """What a quarter came to, as far as a test says."""
+    return only(Course, **given)
+
+
+def step(structure, believed, held, begin, now):
+    """One quarter put together from its three parts: the state after it, and its flows."""
+    told = quarter.setting(structure, believed, held, chips.risen(held.line_up, now.year), now)
+    after, made = quarter.move(structure, believed, held, told, begin, now)
+    return after, quarter.flows(structure, believed, told, made, now)

@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from sim import reduce
 from sim.axes import DERIVED, OUTPUTS, Output
 from sim.book.check import nearest
+from sim.cells import Table, starts, tables
 from sim.errors import BookError
 from sim.world import World
 
@@ -27,6 +27,8 @@ class Cell(NamedTuple):
     """Period kind and output, the key of its table."""
     row: int
     column: int
+    place: int
+    """Its place among all cells of a draw."""
     ahead: bool
     """Whether some of it is forecast."""
 
@@ -47,41 +49,42 @@ def parse(world: World, text: str) -> Cell:
     """
     match = WRITTEN.fullmatch(text)
     if match is None:
-        raise BookError("explain-form", f"{text!r} is no output[label,period]", remedy=EXAMPLE)
+        raise BookError("cell-form", f"{text!r} is no output[label,period]", remedy=EXAMPLE)
     output, given = match[1], [part.strip() for part in (match[2] or "").split(",") if part.strip()]
-    tables = {kind: table for (kind, name), table in reduce.tables(world).items() if name == output}
-    if not tables:
-        raise BookError("explain-output", f"no output {output!r}", remedy=nearest(output, ALL))
+    known = {kind: table for (kind, name), table in tables(world).items() if name == output}
+    if not known:
+        raise BookError("cell-output", f"no output {output!r}", remedy=nearest(output, ALL))
     label, period = _parts(text, given)
-    kind = _kind(world, tables, period)
-    table = tables[kind]
+    kind = _kind(known, period)
+    table = known[kind]
     period = period or _first(world, table)
     label = label or _whole(table)
-    for what, name, known in (("label", label, table.labels), ("period", period, table.periods)):
-        if name not in known:
-            raise BookError(f"explain-{what}", f"{text}: no {what} {name!r}", remedy=nearest(name, known))
+    for what, name, there in (("label", label, table.labels), ("period", period, table.periods)):
+        if name not in there:
+            raise BookError(f"cell-{what}", f"{text}: no {what} {name!r}", remedy=nearest(name, there))
     _check_period(world, output, period)
     row, column = table.labels.index(label), table.periods.index(period)
     ahead = f"{period.removeprefix('FY')}Q4"[:6] > world.book.axes["time"][world.record.handover]
-    return Cell(output, label, period, (kind, output), row, column, ahead)
+    place = starts(world)[kind, output] + column * len(table.labels) + row
+    return Cell(output, label, period, (kind, output), row, column, place, ahead)
 
 
 def _parts(text: str, given: list[str]) -> tuple[str, str]:
     """Label and period; either may be left out."""
     if len(given) > 2:
-        raise BookError("explain-form", f"{text!r} has more than a label and a period", remedy=EXAMPLE)
+        raise BookError("cell-form", f"{text!r} has more than a label and a period", remedy=EXAMPLE)
     if len(given) == 2:
         return given[0], given[1]
     one = given[0] if given else ""
     return ("", one) if PERIOD.fullmatch(one) else (one, "")
 
 
-def _kind(world: World, tables: dict[str, reduce.Table], period: str) -> str:
+def _kind(known: dict[str, Table], period: str) -> str:
     """The kind of period whose table is meant."""
-    return next((kind for kind, table in tables.items() if period in table.periods), list(tables)[-1])
+    return next((kind for kind, table in known.items() if period in table.periods), list(known)[-1])
 
 
-def _first(world: World, table: reduce.Table) -> str:
+def _first(world: World, table: Table) -> str:
     """The first year after the hand-over, or the first fiscal year that is not wholly reported."""
     if table.period == "fiscal_year":
         fiscal = world.record.fiscal[0]
@@ -95,18 +98,18 @@ def _last_known(world: World) -> str:
     return world.book.axes["time"][world.record.handover][:4]
 
 
-def _whole(table: reduce.Table) -> str:
+def _whole(table: Table) -> str:
     """The label meant by none: the total, or the only one there is."""
     if "total" in table.labels:
         return "total"
     if len(table.labels) == 1:
         return table.labels[0]
     remedy = nearest("", table.labels)
-    raise BookError("explain-label", f"{table.output} has no total, so it needs a {table.dim}", remedy=remedy)
+    raise BookError("cell-label", f"{table.output} has no total, so it needs a {table.dim}", remedy=remedy)
 
 
 def _check_period(world: World, output: str, period: str) -> None:
     """BookError: a period of which the output says nothing."""
     if ALL[output].forecast_only and period <= _last_known(world):
         first = int(_last_known(world)) + 1
-        raise BookError("explain-period", f"{output} says nothing of {period}", remedy=f"it begins in {first}")
+        raise BookError("cell-period", f"{output} says nothing of {period}", remedy=f"it begins in {first}")

@@ -1,0 +1,319 @@
+"""Draws streamed through compiled programs and folded into running sums: nothing of the size of a run is kept.
+
+Three programs: beliefs are drawn, the world is simulated into cells, cells are counted. Each is compiled once, at one
+block shape, and runs side by side on all devices; book values, keys and the record are run-time arrays, so that new
+numbers never recompile. Another layout of families compiles the first again, another structure the second.
+"""
+
+import functools
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Float, Float32, Int32
+
+from sim import cells, devices, draws, simulate, sobol, tally
+from sim.devices import Shape
+from sim.errors import DeviceError
+from sim.model.state import Beliefs
+from sim.model.structure import Structure
+from sim.tally import Gauge, Sums, Tally, Thresholds
+from sim.world import World
+
+__all__ = ["PILOT", "STREAM_VERSION", "Block", "Engine", "blocks"]
+
+STREAM_VERSION = 3
+"""Raised whenever the same seed would give other numbers."""
+
+PILOT = 256
+"""First draws of a run, from which each cell's centre and spread are taken."""
+
+IN_FLIGHT = 2
+"""Calls that are under way at a time."""
+
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+"""How JAX says that a device has too little memory."""
+
+NO_THRESHOLDS = Thresholds.of((), (), ())
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Progress = Callable[[int], None]
+
+
+class Block(NamedTuple):
+    """One block of draws: outputs by quarter, and the drawn values of every entry."""
+
+    first: int
+    flows: dict[str, Float32[np.ndarray, "time axis draw"]]
+    values: Float32[np.ndarray, "entry draw"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A world, a seed and the devices that make its draws; draw i is the same on any number of them."""
+
+    world: World
+    seed: int
+    on: Mesh
+    sampler: str = "mc"
+    thresholds: Thresholds = NO_THRESHOLDS
+
+    @functools.cached_property
+    def shape(self) -> Shape:
+        """Draws of a block and blocks of a call."""
+        return devices.shape(self.on)
+
+    @functools.cached_property
+    def plan(self) -> draws.Plan:
+        """How the entries are drawn."""
+        return draws.plan(self.world.entries, *self.world.book.correlation)
+
+    @functools.cached_property
+    def gauge(self) -> Gauge:
+        """Centre and spread of every cell, from the first draws."""
+        _, found = next(self.cells_of(range(1), PILOT))
+        return tally.gauge(found)
+
+    def nothing(self) -> Sums:
+        """No draws counted yet."""
+        return Sums.of_nothing(len(self.gauge.centre))
+
+    def blocks_of(self, first: int, last: int) -> range:
+        """Numbers of the blocks that hold draws ``first`` to ``last`` - 1. ValueError: a block would be torn."""
+        if first % self.shape.block:
+            raise ValueError(f"draw {first} does not begin a block of {self.shape.block}")
+        return range(first // self.shape.block, -(-last // self.shape.block))
+
+    def sums(self, first: int, last: int, progress: Progress | None = None) -> Sums:
+        """All that is counted of draws ``first`` to ``last`` - 1; ``progress`` is called with the number done."""
+        return self.sums_of(self.blocks_of(first, last), last, progress)
+
+    def sums_of(self, blocks: Sequence[int], last: int, progress: Progress | None = None) -> Sums:
+        """All that is counted of some blocks, in any order, of draws before ``last``.
+
+        Where the device has too little memory for two calls under way, one at a time gives the same.
+        DeviceError: it has too little for one.
+        """
+        for in_flight in (IN_FLIGHT, 1):
+            try:
+                return self._sums_of(blocks, last, progress, in_flight)
+            except jax.errors.JaxRuntimeError as error:
+                if OUT_OF_MEMORY not in str(error):
+                    raise
+        raise DeviceError(
+            "device-memory", "the device has too little memory for one call", remedy="free some, or use --device cpu"
+        )
+
+    def _sums_of(self, blocks: Sequence[int], last: int, progress: Progress | None, in_flight: int) -> Sums:
+        found = self.nothing()
+        for stretch in self._stretches(blocks):
+            counted, under_way = (
+                _counters(len(self.gauge.centre), self.shape.counter, self.on)(),
+                deque[tuple[Array, int]](),
+            )
+            for made, sizes in self.made(stretch, last):
+                counted, moments = _folder(self.on)(counted, made, sizes, self.gauge, self.thresholds)
+                under_way.append((moments, int(sizes.sum())))
+                if len(under_way) == in_flight:
+                    self._settle(found, *under_way.popleft(), progress)
+            for moments, size in under_way:
+                self._settle(found, moments, size, progress)
+            found.add_tally(counted)
+            del counted
+        return found
+
+    def made(
+        self, blocks: Sequence[int], last: int
+    ) -> Iterator[tuple[Float[Array, "device block cell draw"], Int32[np.ndarray, "device block"]]]:
+        """Cells of some blocks on the devices, a call at a time, and how many draws of each block are wanted."""
+        for group, sizes in self._groups(blocks, last):
+            yield self._simulated(self._sampled(group)), sizes
+
+    def stretches(self, draws: int) -> Iterator[Sequence[int]]:
+        """Blocks of the first draws, as many at a time as can be counted without an overflow."""
+        return self._stretches(self.blocks_of(0, draws))
+
+    def _stretches(self, blocks: Sequence[int]) -> Iterator[Sequence[int]]:
+        calls = np.iinfo(self.shape.counter).max // (self.shape.block * self.shape.blocks)
+        most = calls * self.on.size * self.shape.blocks
+        return (blocks[start : start + most] for start in range(0, len(blocks), most))
+
+    def cells_of(self, blocks: Sequence[int], last: int) -> Iterator[tuple[int, Float32[np.ndarray, "cell draw"]]]:
+        """The first draw and the cells of some blocks, in their order, of draws before ``last``."""
+        for group, sizes in self._groups(blocks, last):
+            made = np.asarray(self._simulated(self._sampled(group)))
+            for number, size, each in self._told(group, sizes, made):
+                yield number * self.shape.block, each[:, :size]
+
+    def values_of(self, blocks: Sequence[int], last: int) -> Iterator[Float32[np.ndarray, "entry draw"]]:
+        """The drawn values of every entry in some blocks, in their order, of draws before ``last``."""
+        for group, sizes in self._groups(blocks, last):
+            for _, size, each in self._told(group, sizes, np.asarray(self._sampled(group))):
+                yield each[:, :size]
+
+    def blocks(self, first: int, last: int) -> Iterator[Block]:
+        """Draws ``first`` to ``last`` - 1 with all their flows, a block at a time."""
+        flows_of = _flows(self.world.structure, self._shapes)
+        for group, sizes in self._groups(self.blocks_of(first, last), last):
+            values = np.asarray(self._sampled(group))
+            for number, size, drawn in self._told(group, sizes, values):
+                flows = jax.device_get(flows_of(drawn, self._forcing))._asdict()
+                cut = {name: flow[..., :size] for name, flow in flows.items()}
+                yield Block(number * self.shape.block, cut, drawn[:, :size])
+
+    def _groups(self, blocks: Sequence[int], last: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Blocks of one call [device, block] and how many draws of each are wanted; the last call is filled up."""
+        shape = self.on.size, self.shape.blocks
+        for start in range(0, len(blocks), math.prod(shape)):
+            some = np.array(blocks[start : start + math.prod(shape)], dtype=np.int64)
+            group = np.full(math.prod(shape), some[0])
+            group[: len(some)] = some
+            sizes = np.clip(last - group * self.shape.block, 0, self.shape.block)
+            sizes[len(some) :] = 0
+            yield group.reshape(shape), sizes.astype(np.int32).reshape(shape)
+
+    @staticmethod
+    def _told(group: np.ndarray, sizes: np.ndarray, made: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Number, size and contents of each block that is wanted."""
+        flat = made.reshape(-1, *made.shape[2:])
+        for number, size, each in zip(group.flat, sizes.flat, flat, strict=True):
+            if size:
+                yield int(number), int(size), each
+
+    def _sampled(self, group: np.ndarray) -> Float[Array, "device block entry draw"]:
+        if self.sampler == "sobol":
+            units = (group * (self.shape.block // sobol.UNIT)).astype(np.uint32)
+            return _sobol_sampler(self.plan.layout, self.on)(units, self.plan.numbers, *self._scrambles)
+        words = [draws.words(int(number) * self.shape.block, self.shape.block) for number in group.flat]
+        keys = np.stack([self._keys(high) for high, _ in words])
+        low = np.array([low for _, low in words], dtype=np.uint32)
+        program = _sampler(self.plan.layout, self.on)
+        return program(keys.reshape(*group.shape, *keys.shape[1:]), self.plan.numbers, low.reshape(group.shape))
+
+    def _simulated(self, values: Float[Array, "device block entry draw"]) -> Float[Array, "device block cell draw"]:
+        program = _path(self.world.structure, self._shapes, cells.plan(self.world), self.on)
+        return program(values, self._forcing, self._fiscal)
+
+    @functools.cached_property
+    def _keys(self) -> Callable[[int], np.ndarray]:
+        return functools.lru_cache(maxsize=2)(functools.partial(draws.keys, self.plan.streams, self.seed))
+
+    @functools.cached_property
+    def _scrambles(self) -> tuple[np.ndarray, np.ndarray]:
+        """Keys of each randomisation and variate, and the direction numbers of each variate."""
+        names = self.plan.streams, self.plan.numbers.elements.tolist()
+        return sobol.keys(*names, self.seed), sobol.directions(sobol.dimensions(*names))
+
+    @functools.cached_property
+    def _forcing(self) -> simulate.Forcing:
+        return simulate.forcing_of(self.world, np.float32)
+
+    @functools.cached_property
+    def _fiscal(self) -> cells.FiscalYears:
+        return cells.fiscal_years(self.world, np.float32)
+
+    @property
+    def _shapes(self) -> Shapes:
+        return tuple(self.world.shapes.items())
+
+    @staticmethod
+    def _settle(found: Sums, moments: Array, size: int, progress: Progress | None) -> None:
+        found.add_moments(np.asarray(moments), size)
+        if progress is not None:
+            progress(found.draws)
+
+
+def blocks(world: World, seed: int, first: int, last: int) -> Iterator[Block]:
+    """Draws of a world with all their flows, a block at a time, on whatever devices there are."""
+    return Engine(world, seed, devices.mesh()).blocks(first, last)
+
+
+@functools.lru_cache(maxsize=32)
+def _sampler(layout: draws.Layout, on: Mesh) -> Any:
+    """The compiled drawing of values: (keys and low word of each block, numbers) -> [device, block, entry, draw]."""
+    size = devices.shape(on).block
+
+    def sample(keys: Array, numbers: draws.Numbers, low: Array) -> Array:
+        def one(block: tuple[Array, Array]) -> Array:
+            z = draws.normals(block[0], jnp.asarray(numbers.elements), block[1], size, jnp.float32)
+            return draws.values(layout, numbers, z)
+
+        return lax.map(one, (keys[0], low[0]))[None]
+
+    return devices.on_all(sample, on, (P("device"), P(), P("device")))
+
+
+@functools.lru_cache(maxsize=32)
+def _sobol_sampler(layout: draws.Layout, on: Mesh) -> Any:
+    """The same of Sobol points: (unit of each block, numbers, keys, directions) -> [device, block, entry, draw]."""
+    size = devices.shape(on).block
+
+    def sample(units: Array, numbers: draws.Numbers, keys: Array, directions: Array) -> Array:
+        def one(unit: Array) -> Array:
+            bits = sobol.bits(keys, directions, unit, size)
+            return draws.values(layout, numbers, draws.scores(bits, jnp.float32))
+
+        return lax.map(one, units[0])[None]
+
+    return devices.on_all(sample, on, (P("device"), P(), P(), P()))
+
+
+@functools.lru_cache(maxsize=8)
+def _path(structure: Structure, shapes: Shapes, plan: cells.Plan, on: Mesh) -> Any:
+    """The compiled simulation: (values by device, forcing, fiscal years) -> cells [block, cell, draw]."""
+
+    def simulated(values: Array, forcing: simulate.Forcing, fiscal: cells.FiscalYears) -> Array:
+        def one(values: Array) -> Array:
+            beliefs = _named(values, shapes)
+            years = simulate.years(structure, beliefs, forcing, functools.partial(cells.of_year, plan))
+            found = cells.cells(plan, fiscal, beliefs, years)
+            rows = [each.reshape(-1, values.shape[-1]) for each in found.values()]
+            count = sum(map(len, rows))
+            filling = jnp.zeros((tally.padded(count) - count, values.shape[-1]), values.dtype)
+            return jnp.concatenate([*rows, filling])
+
+        return lax.map(one, values[0])[None]
+
+    return devices.on_all(simulated, on, (P("device"), P(), P()))
+
+
+@functools.lru_cache(maxsize=8)
+def _flows(structure: Structure, shapes: Shapes) -> Any:
+    """The compiled simulation of one block with every flow: (values, forcing) -> flows."""
+    return jax.jit(lambda values, forcing: simulate.trajectory(structure, _named(values, shapes), forcing))
+
+
+@functools.lru_cache(maxsize=8)
+def _folder(on: Mesh) -> Any:
+    """The compiled counting: (tally, cells, sizes of blocks, gauge, thresholds) -> tally and the blocks' moments."""
+
+    def fold(counted: Tally, made: Array, sizes: Array, gauge: Gauge, thresholds: Thresholds) -> tuple[Tally, Array]:
+        mine = jax.tree.map(lambda each: each[0], counted)
+        after, moments = tally.fold(mine, made[0], sizes[0], gauge, thresholds)
+        return jax.tree.map(lambda each: each[None], (after, moments))
+
+    return devices.on_all(fold, on, (P("device"), P("device"), P("device"), P(), P()), donate_argnums=0)
+
+
+@functools.lru_cache(maxsize=8)
+def _counters(size: int, counter: str, on: Mesh) -> Any:
+    """Makes empty counters on every device."""
+    return devices.on_all(lambda: jax.tree.map(lambda each: each[None], tally.empty(size, counter)), on, ())
+
+
+def _named(values: Float[Array, "entry draw"], shapes: Shapes) -> Beliefs:
+    """Each input's values in its own shape, draws last."""
+    beliefs, start = {}, 0
+    for name, shape in shapes:
+        size = math.prod(shape)
+        beliefs[name] = values[start : start + size].reshape(*shape, values.shape[1])
+        start += size
+    return beliefs
