@@ -7,10 +7,13 @@ import jax
 import pytest
 from hypothesis import settings
 
+from sim import devices
+
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+devices.cache_programs()  # a program that one test process has compiled is read by the others
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +42,9 @@ def base_world() -> "World":
 @pytest.fixture(scope="session")
 def base_engine(base_world: "World") -> "Engine":
     """Draws of the base book, seed 7, on this process's CPU devices."""
-    from sim import devices
     from sim.engine import Engine
 
-    on = devices.mesh("cpu")
-    devices.cache_programs()
-    return Engine(base_world, 7, on)
+    return Engine(base_world, 7, devices.mesh("cpu"))
 
 
 @pytest.fixture(scope="session")

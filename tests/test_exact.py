@@ -127,9 +127,9 @@ def test_keys__are_whole_numbers_in_the_order_of_the_floats(given_):
     found = exact.keys(floats)
     np.testing.assert_array_equal(found[:, None] < found, floats[:, None] < floats)
     np.testing.assert_array_equal(exact.values(found), floats)
-    following = np.nextafter(floats, np.float32(np.inf))
-    stepped = (floats != np.inf) & (floats != 0)
-    np.testing.assert_array_equal((exact.keys(following) - found)[stepped & (following != 0)], 1)
+    inner = floats[(np.abs(floats) < 2.0**127) & (floats != 0)]
+    following = np.nextafter(inner, np.float32(np.inf))
+    np.testing.assert_array_equal((exact.keys(following) - exact.keys(inner))[following != 0], 1)
 
 
 def test_keys__are_the_same_on_the_device():

@@ -283,6 +283,24 @@ def test_fold__short_counters_hold_all_that_their_type_can():
     assert sums.counts.max() == sums.at_low[0] == 65535
 
 
+def test_sums__of_more_draws_than_a_short_count_holds_are_widened(parts, monkeypatch):
+    sums, _ = parts
+    narrow = added(sums)
+    assert narrow.counts.dtype.itemsize < 8
+    monkeypatch.setattr(tally, "NARROW", 700)
+    for order in (sums, sums[::-1]):
+        wide = added(order)
+        assert wide.counts.dtype == np.int64
+        assert wide.digest() == narrow.digest()
+    both = added([narrow, wide])
+    np.testing.assert_array_equal(both.counts, 2 * narrow.counts.astype(np.int64))
+    assert np.iinfo(narrow.counts.dtype).max >= 700
+
+
+def test_narrow__is_no_more_than_a_short_count_holds():
+    assert np.iinfo(Sums.of_nothing(1).counts.dtype).max >= tally.NARROW - 1
+
+
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Sums)])
 def test_digest__is_of_everything(parts, field):
     one, other = added(parts[0]), added(parts[0])
