@@ -210,7 +210,7 @@ def test_progress__is_told_every_call_and_ends_at_all(base_engine):
     base_engine.sums(0, DRAWS, seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == DRAWS
-    call = base_engine.on.size * 8 * 256
+    call = base_engine.on.size * base_engine.shape.blocks * base_engine.shape.block
     assert seen[:-1] == list(range(call, DRAWS, call))
 
 
