@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sim.model.constants import A100_TFLOPS, H100_TFLOPS
 
-__all__ = ["QUANTILES", "exceedances", "rows", "table"]
+__all__ = ["QUANTILES", "exceedances", "figure", "rows", "table"]
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 A100_PER_H100 = H100_TFLOPS / A100_TFLOPS
@@ -22,6 +22,10 @@ OF = ("supplier", "buyer", "tier", "constraint")
 """What a row may be of."""
 SMALL = 0.02
 """Share of revenue [1] below which a supplier is not shown on a terminal."""
+HUGE, TINY = 1e6, 1e-9
+"""From here on figures are written with a power of ten; below this they are rounding of 0."""
+DATE = 1900
+"""Years from here on are dates."""
 
 
 def rows(tree: xr.DataTree) -> list[dict[str, Any]]:
@@ -94,19 +98,15 @@ def _output(
 ) -> Iterator[dict[str, Any]]:
     output, factor, unit = as_unit or (name, 1.0, str(data[name].attrs["units"]))
     chosen, means = data[name].sel({dim: label}), data[f"{name}_mean"].sel({dim: label})
-    for at in data[period].values:
-        values = {
-            key: float(chosen.sel({period: at}, drop=True).sel(quantile=q)) * factor for key, q in QUANTILES.items()
-        }
+    quantiles = chosen.sel(quantile=list(QUANTILES.values())).transpose(period, "quantile").values
+    for at, levels, mean in zip(data[period].values, quantiles, means.values, strict=True):
+        figures = zip((*QUANTILES, "mean"), (*levels, mean), strict=True)
         yield {
             "output": output,
             dim.removeprefix("fiscal_").removeprefix("capex_"): label,
             "period": str(at),
             "unit": unit,
-            **{
-                key: _number(value)
-                for key, value in (*values.items(), ("mean", float(means.sel({period: at})) * factor))
-            },
+            **{key: _number(float(value) * factor) for key, value in figures},
         }
 
 
@@ -206,3 +206,14 @@ def _shown(value: float | None, percent: bool) -> str:
     value = value * 100 if percent else value
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
     return f"{value:,.{min(digits, 3)}f}"
+
+
+def figure(value: float, unit: str) -> str:
+    """Three significant digits, dates to a hundredth of a year."""
+    if abs(value) < TINY:
+        return "0"
+    if unit == "year" and value > DATE:
+        return f"{value:.2f}"
+    if abs(value) >= HUGE:
+        return f"{value:.3g}"
+    return f"{value:,.{min(max(0, 2 - math.floor(math.log10(abs(value)))), 4)}f}"

@@ -16,13 +16,13 @@ import pytest
 from rich.console import Console
 
 import sim.model
-from sim import cells, cli, engine, explain, forecast, simulate
+from sim import cells, cli, engine, explain, forecast, shares, simulate
 from sim.address import parse
 from sim.axes import DERIVED, INPUTS, OUTPUTS
 from sim.distributions import Fixed
 from sim.errors import BookError
-from sim.explain import chain, docs, explanation, shares
-from sim.explain.page import figure
+from sim.explain import chain, docs, explanation
+from sim.headline import figure
 from sim.tally import RESOLUTION
 from tests import simulated
 

@@ -309,7 +309,7 @@ def test_factor__shrinks_towards_one_and_has_nominal_coverage():
 def test_half_widths__by_hand():
     """Quantiles of 0..100 are themselves: 75 is the upper edge of the 50 % interval, 5 the lower one of the 90 %."""
     draws = np.broadcast_to(np.arange(101.0), (3, 101))
-    found = spread._half_widths(draws, np.array([75.0, 5.0, 50.0]))
+    found = spread.half_widths(draws, np.array([75.0, 5.0, 50.0]))
     assert found[:, 0] == pytest.approx([1, 1.8, 0])
     assert found[:, 2] == pytest.approx([25 / 45, 1, 0])
 

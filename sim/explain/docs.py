@@ -16,7 +16,7 @@ from sim.book.schema import Citation, Prior
 from sim.distributions import Fixed
 from sim.errors import BookError
 from sim.explain import chain
-from sim.explain.page import figure
+from sim.headline import figure
 from sim.world import World
 
 __all__ = ["BEGIN", "END", "generated", "written"]

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from sim import devices, reduce
+from sim import devices, reduce, shares
 from sim.address import Cell, parse
 from sim.axes import INPUTS
 from sim.book.schema import ELEMENT_DIMS, Book, Citation
 from sim.distributions import Fixed
 from sim.engine import Engine
 from sim.errors import BookError
-from sim.explain import chain, shares
+from sim.explain import chain
 from sim.world import World
 
 __all__ = ["CLEAR", "Contribution", "Explanation", "Figure", "Step", "entries", "explain"]
@@ -143,7 +143,7 @@ def _behind(world: World, cell: Cell) -> tuple[chain.Chain, list[str], frozenset
 
 def entries(world: World) -> list[tuple[str, tuple[str, ...]]]:
     """Prior and labels of every number of a draw, in the order of ``World.entries``."""
-    return [(name, labels) for name in INPUTS for labels in world.book.priors[name].table]
+    return [(name, labels) for name in INPUTS if name in world.book.priors for labels in world.book.priors[name].table]
 
 
 def _sample(

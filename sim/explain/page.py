@@ -1,23 +1,19 @@
 """An explanation as one page for a terminal."""
 
-import math
 from collections.abc import Iterator
 
 from rich.console import Group
 from rich.text import Text
 
 from sim.explain.explanation import Contribution, Explanation, Step
+from sim.headline import figure
 
-__all__ = ["figure", "page"]
+__all__ = ["page"]
 
 PRIORS, EQUATIONS = 12, 12
 """Priors that are shown, and equations that are written out."""
 SMALL = 0.002
 """Share [1] below which an equation is only named."""
-HUGE, TINY = 1e6, 1e-9
-"""From here on figures are written with a power of ten; below this they are rounding of 0."""
-DATE = 1900
-"""Years from here on are dates."""
 
 
 def page(found: Explanation) -> Group:
@@ -109,17 +105,6 @@ def _unit(unit: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
-
-
-def figure(value: float, unit: str) -> str:
-    """Three significant digits, dates to a hundredth of a year."""
-    if abs(value) < TINY:
-        return "0"
-    if unit == "year" and value > DATE:
-        return f"{value:.2f}"
-    if abs(value) >= HUGE:
-        return f"{value:.3g}"
-    return f"{value:,.{min(max(0, 2 - math.floor(math.log10(abs(value)))), 4)}f}"
 
 
 def _number(value: float, unit: str) -> str:

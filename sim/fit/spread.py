@@ -7,6 +7,8 @@ vintage learns from its own past alone. Fifteen origins that overlap say little,
 towards 1 as if DOUBT more origins had shown none; the rule is the same at each vintage.
 """
 
+import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,9 +17,22 @@ from jaxtyping import Float64, Int64
 
 from sim.fit.posterior import Posterior, fit_record
 from sim.fit.process import simulate
+from sim.fit.record import Record
 from sim.fit.sampler import Size
 
-__all__ = ["COVERAGES", "ROLLING", "Factor", "Rolling", "factor", "learned", "rolling"]
+__all__ = [
+    "COVERAGES",
+    "ROLLING",
+    "Factor",
+    "Origin",
+    "Rolling",
+    "factor",
+    "half_widths",
+    "learned",
+    "origins",
+    "rolling",
+    "spread_factor",
+]
 
 FIRST_ORIGIN = 2010
 HORIZONS = 3
@@ -58,29 +73,43 @@ class Factor(NamedTuple):
     cases: int
 
 
-def rolling(posterior: Posterior, size: Size = ROLLING) -> Rolling:
-    """Forecasts from each origin whose first year ahead is in the record."""
-    record = posterior.record
-    cases = []
+class Origin(NamedTuple):
+    """One forecast of the past: cumulative log growth [1] from the origin's year on, as forecast and as it came."""
+
+    year: int
+    past: Record
+    companies: Float64[np.ndarray, "company horizon draw"]
+    total: Float64[np.ndarray, "horizon draw"]
+    came: Float64[np.ndarray, "company horizon"]
+    total_came: Float64[np.ndarray, " horizon"]
+
+
+def origins(record: Record, *, as_of: dt.date, seed: int = 0, size: Size = ROLLING) -> Iterator[Origin]:
+    """Forecasts from each origin whose first year ahead is in the record, each fitted to what precedes it alone."""
     for origin in range(FIRST_ORIGIN, record.years[-1]):
-        past = fit_record(record.until(origin), as_of=posterior.as_of, seed=posterior.seed, size=size)
+        past = fit_record(record.until(origin), as_of=as_of, seed=seed, size=size)
         began = record.years.index(origin)
         ahead = min(HORIZONS, len(record.years) - 1 - began)
-        rng = np.random.default_rng([posterior.seed, origin, 2])
+        rng = np.random.default_rng([seed, origin, 2])
         growth = np.cumsum(simulate(past.thinned(DRAWS), ahead, rng), axis=1)
         start, outcome = record.level[:, began, None], record.level[:, began + 1 : began + 1 + ahead]
         total = np.log((start[..., None] * np.exp(growth)).sum(axis=0) / start.sum())
-        companies = _half_widths(growth, np.log(outcome / start))
-        cases.append((origin, companies, _half_widths(total, np.log(outcome.sum(axis=0) / start.sum()))))
+        came, total_came = np.log(outcome / start), np.log(outcome.sum(axis=0) / start.sum())
+        yield Origin(origin, past.record, growth, total, came, total_came)
+
+
+def rolling(posterior: Posterior, size: Size = ROLLING) -> Rolling:
+    """How far outcomes fell from the forecasts of all origins."""
+    made = list(origins(posterior.record, as_of=posterior.as_of, seed=posterior.seed, size=size))
     return Rolling(
-        np.concatenate([np.full(len(total), origin) for origin, _, total in cases]),
-        np.concatenate([np.arange(1, len(total) + 1) for _, _, total in cases]),
-        np.concatenate([companies for _, companies, _ in cases], axis=1),
-        np.concatenate([total for _, _, total in cases]),
+        np.concatenate([np.full(len(each.total), each.year) for each in made]),
+        np.concatenate([np.arange(1, len(each.total) + 1) for each in made]),
+        np.concatenate([half_widths(each.companies, each.came) for each in made], axis=1),
+        np.concatenate([half_widths(each.total, each.total_came) for each in made]),
     )
 
 
-def _half_widths(
+def half_widths(
     forecast: Float64[np.ndarray, "*group draw"], outcome: Float64[np.ndarray, "*group"]
 ) -> Float64[np.ndarray, "*group coverage"]:
     """Distance of the outcome from the median in half-widths of each interval, on the side where it fell [1]."""
@@ -89,6 +118,11 @@ def _half_widths(
     low, high = (np.moveaxis(np.quantile(forecast, each, axis=-1), 0, -1) for each in (tails, 1 - tails))
     edge = np.where((outcome >= middle)[..., None], high, low)
     return (outcome - middle)[..., None] / (edge - middle[..., None])
+
+
+def spread_factor(distance: Float64[np.ndarray, "*case coverage"], count: int) -> float:
+    """The factor that is used after ``count`` origins of which these are the half-widths; 1 where there are none."""
+    return _shrunk(_factor(distance), count) if count else 1.0
 
 
 def factor(distance: Float64[np.ndarray, "*group coverage"], origin: Int64[np.ndarray, " case"], seed: int) -> Factor:
