@@ -5,12 +5,13 @@ block shape, and runs side by side on all devices; book values, keys and the rec
 numbers never recompile. Another layout of families compiles the first again, another structure the second.
 """
 
+import contextlib
 import functools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ from sim.model.structure import Structure
 from sim.tally import Gauge, Sums, Tally, Thresholds
 from sim.world import World
 
-__all__ = ["PILOT", "STREAM_VERSION", "Block", "Engine", "blocks"]
+__all__ = ["PILOT", "STREAM_VERSION", "Block", "Engine", "blocks", "within_memory"]
 
 STREAM_VERSION = 3
 """Raised whenever the same seed would give other numbers."""
@@ -46,6 +47,7 @@ NO_THRESHOLDS = Thresholds.of((), (), ())
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 Progress = Callable[[int], None]
+Done = TypeVar("Done")
 
 
 class Block(NamedTuple):
@@ -99,18 +101,9 @@ class Engine:
     def sums_of(self, blocks: Sequence[int], last: int, progress: Progress | None = None) -> Sums:
         """All that is counted of some blocks, in any order, of draws before ``last``.
 
-        Where the device has too little memory for two calls under way, one at a time gives the same.
-        DeviceError: it has too little for one.
+        DeviceError: the device has too little memory for one call.
         """
-        for in_flight in (IN_FLIGHT, 1):
-            try:
-                return self._sums_of(blocks, last, progress, in_flight)
-            except jax.errors.JaxRuntimeError as error:
-                if OUT_OF_MEMORY not in str(error):
-                    raise
-        raise DeviceError(
-            "device-memory", "the device has too little memory for one call", remedy="free some, or use --device cpu"
-        )
+        return within_memory(functools.partial(self._sums_of, blocks, last, progress))
 
     def _sums_of(self, blocks: Sequence[int], last: int, progress: Progress | None, in_flight: int) -> Sums:
         found = self.nothing()
@@ -122,6 +115,7 @@ class Engine:
             for made, sizes in self.made(stretch, last):
                 counted, moments = _folder(self.on)(counted, made, sizes, self.gauge, self.thresholds)
                 under_way.append((moments, int(sizes.sum())))
+                del made  # or it would be held while the next call is simulated
                 if len(under_way) == in_flight:
                     self._settle(found, *under_way.popleft(), progress)
             for moments, size in under_way:
@@ -133,9 +127,12 @@ class Engine:
     def made(
         self, blocks: Sequence[int], last: int
     ) -> Iterator[tuple[Float[Array, "device block cell draw"], Int32[np.ndarray, "device block"]]]:
-        """Cells of some blocks on the devices, a call at a time, and how many draws of each block are wanted."""
+        """Cells of some blocks on the devices, a call at a time, and how many draws of each block are wanted.
+
+        DeviceError: the device has too little memory for one call.
+        """
         for group, sizes in self._groups(blocks, last):
-            yield self._simulated(self._sampled(group)), sizes
+            yield self._cells(group), sizes
 
     def stretches(self, draws: int) -> Iterator[Sequence[int]]:
         """Blocks of the first draws, as many at a time as can be counted without an overflow."""
@@ -147,25 +144,30 @@ class Engine:
         return (blocks[start : start + most] for start in range(0, len(blocks), most))
 
     def cells_of(self, blocks: Sequence[int], last: int) -> Iterator[tuple[int, Float32[np.ndarray, "cell draw"]]]:
-        """The first draw and the cells of some blocks, in their order, of draws before ``last``."""
+        """The first draw and the cells of some blocks, in their order, of draws before ``last``.
+
+        DeviceError: the device has too little memory for one call.
+        """
         for group, sizes in self._groups(blocks, last):
-            made = np.asarray(self._simulated(self._sampled(group)))
-            for number, size, each in self._told(group, sizes, made):
+            for number, size, each in self._told(group, sizes, self._cells):
                 yield number * self.shape.block, each[:, :size]
 
     def values_of(self, blocks: Sequence[int], last: int) -> Iterator[Float32[np.ndarray, "entry draw"]]:
         """The drawn values of every entry in some blocks, in their order, of draws before ``last``."""
         for group, sizes in self._groups(blocks, last):
-            for _, size, each in self._told(group, sizes, np.asarray(self._sampled(group))):
+            for _, size, each in self._told(group, sizes, self._sampled):
                 yield each[:, :size]
 
     def blocks(self, first: int, last: int) -> Iterator[Block]:
-        """Draws ``first`` to ``last`` - 1 with all their flows, a block at a time."""
+        """Draws ``first`` to ``last`` - 1 with all their flows, a block at a time.
+
+        DeviceError: the device has too little memory for one call.
+        """
         flows_of = _flows(self.world.structure, self._shapes)
         for group, sizes in self._groups(self.blocks_of(first, last), last):
-            values = np.asarray(self._sampled(group))
-            for number, size, drawn in self._told(group, sizes, values):
-                flows = jax.device_get(flows_of(drawn, self._forcing))._asdict()
+            for number, size, drawn in self._told(group, sizes, self._sampled):
+                with enough_memory():
+                    flows = jax.device_get(flows_of(drawn, self._forcing))._asdict()
                 cut = {name: flow[..., :size] for name, flow in flows.items()}
                 yield Block(number * self.shape.block, cut, drawn[:, :size])
 
@@ -181,8 +183,12 @@ class Engine:
             yield group.reshape(shape), sizes.astype(np.int32).reshape(shape)
 
     @staticmethod
-    def _told(group: np.ndarray, sizes: np.ndarray, made: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Number, size and contents of each block that is wanted."""
+    def _told(
+        group: np.ndarray, sizes: np.ndarray, make: Callable[[np.ndarray], Array]
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Number, size and contents of each block of a call that is wanted."""
+        with enough_memory():
+            made = np.asarray(make(group))
         flat = made.reshape(-1, *made.shape[2:])
         for number, size, each in zip(group.flat, sizes.flat, flat, strict=True):
             if size:
@@ -197,6 +203,10 @@ class Engine:
         low = np.array([low for _, low in words], dtype=np.uint32)
         program = _sampler(self.plan.layout, self.on)
         return program(keys.reshape(*group.shape, *keys.shape[1:]), self.plan.numbers, low.reshape(group.shape))
+
+    def _cells(self, group: np.ndarray) -> Float[Array, "device block cell draw"]:
+        with enough_memory():
+            return self._simulated(self._sampled(group))
 
     def _simulated(self, values: Float[Array, "device block entry draw"]) -> Float[Array, "device block cell draw"]:
         program = _path(self.world.structure, self._shapes, cells.plan(self.world), self.on)
@@ -234,6 +244,30 @@ class Engine:
 def blocks(world: World, seed: int, first: int, last: int) -> Iterator[Block]:
     """Draws of a world with all their flows, a block at a time, on whatever devices there are."""
     return Engine(world, seed, devices.mesh()).blocks(first, last)
+
+
+def within_memory(work: Callable[[int], Done]) -> Done:
+    """What ``work`` gives, told how many calls may be under way: one where there is too little memory for more.
+
+    DeviceError: the device has too little memory for one call.
+    """
+    for in_flight in range(IN_FLIGHT, 1, -1):
+        with contextlib.suppress(DeviceError), enough_memory():
+            return work(in_flight)
+    with enough_memory():
+        return work(1)
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """DeviceError: what is done meanwhile takes more memory than the device has."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if OUT_OF_MEMORY not in str(error):
+            raise
+        problem, remedy = "the device has too little memory for one call", "free some, or use --device cpu"
+        raise DeviceError("device-memory", problem, remedy=remedy) from error
 
 
 @functools.lru_cache(maxsize=32)

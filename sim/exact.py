@@ -1,12 +1,14 @@
 """Exact quantiles of any number of draws in bounded memory: draws are made again, and counted ever more finely.
 
 Floats are ordered as whole numbers (``keys``). Each wanted order statistic lies in an interval of them, at first a bin
-of the tally; each pass divides all intervals into ``PARTS`` and counts draws, until an interval is a single float.
+of the tally; each pass divides all intervals into parts and counts draws, until an interval is a single float.
 """
 
 import functools
+import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -15,46 +17,53 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64, UInt32
 
 from sim import devices, reduce, tally
-from sim.engine import Engine
+from sim.engine import Engine, within_memory
 from sim.tally import Gauge, Sums
 
-__all__ = ["keys", "quantiles"]
+__all__ = ["keys", "neighbours", "quantiles"]
 
 PARTS = 512
-"""Parts that a pass divides an interval into."""
-PART_BITS = PARTS.bit_length() - 1
+"""Parts that a pass may divide an interval into, on average."""
 SIGN = np.uint32(1 << 31)
 ROUNDING = 4
 """Floats by which an interval is widened, for what a distance from the centre loses by rounding."""
 
 
 class Intervals(NamedTuple):
-    """Intervals of keys, those of a cell ascending: where they begin, and the log2 of the width of their parts."""
+    """Intervals of keys, those of a cell ascending, and the parts that each is divided into."""
 
     start: UInt32[np.ndarray, "cell interval"]
-    shift: UInt32[np.ndarray, "cell interval"]
+    shift: UInt32[np.ndarray, "cell interval"]  # log2 of the width of a part
+    parts: UInt32[np.ndarray, "cell interval"]
+    first: Int32[np.ndarray, "cell interval"]  # of its parts among all
 
 
 class Found(NamedTuple):
     """What a pass counted."""
 
     below: Int32[Array, "cell interval"]  # draws below the interval
-    inside: Int32[Array, " cell*interval*part"]
+    inside: Int32[Array, " part"]  # of all intervals
 
 
 def quantiles(engine: Engine, sums: Sums, levels: Float64[np.ndarray, " level"]) -> Float32[np.ndarray, "level cell"]:
     """Quantiles as numpy.quantile of all draws has them, bit for bit; not a number where any draw has no value.
 
-    ``sums`` are the counts of draws 0 to ``sums.draws`` - 1 of the engine.
+    ``sums`` are the counts of draws 0 to ``sums.draws`` - 1 of the engine. DeviceError: too little memory for one call.
     """
+    low, high, part = neighbours(engine, sums, levels)
+    return np.where(sums.missing == 0, low + (high - low) * part, np.nan).astype(np.float32)
+
+
+def neighbours(
+    engine: Engine, sums: Sums, levels: Float64[np.ndarray, " level"]
+) -> tuple[Float64[np.ndarray, "level cell"], Float64[np.ndarray, "level cell"], Float64[np.ndarray, "level 1"]]:
+    """The order statistics on both sides of each quantile, and how far from one to the other it lies [1]."""
     rank = levels * (sums.draws - 1)
-    wanted = np.unique(np.concatenate([np.floor(rank), np.ceil(rank)]).astype(np.int64))
-    statistics = order_statistics(engine, sums, wanted).astype(np.float64)
-    low, high = (
-        statistics[:, np.searchsorted(wanted, end.astype(np.int64))] for end in (np.floor(rank), np.ceil(rank))
-    )
-    found = low + (high - low) * (rank - np.floor(rank))
-    return np.where(sums.missing[:, None] == 0, found, np.nan).T.astype(np.float32)
+    ends = np.floor(rank).astype(np.int64), np.ceil(rank).astype(np.int64)
+    wanted = np.unique(ends)
+    found = order_statistics(engine, sums, wanted).astype(np.float64).T
+    low, high = (found[np.searchsorted(wanted, end)] for end in ends)
+    return low, high, (rank - ends[0])[:, None]
 
 
 def order_statistics(engine: Engine, sums: Sums, ranks: Int64[np.ndarray, " rank"]) -> Float32[np.ndarray, "cell rank"]:
@@ -62,7 +71,7 @@ def order_statistics(engine: Engine, sums: Sums, ranks: Int64[np.ndarray, " rank
     low, high = _bins(sums, engine.gauge, ranks)
     while (low < high).any():
         intervals, of_rank = _intervals(low, high)
-        below, inside = _counted(engine, sums.draws, intervals)
+        below, inside = within_memory(functools.partial(_counted, engine, sums.draws, intervals))
         low, high = _narrowed(intervals, of_rank, below, inside, ranks)
     return values(low)
 
@@ -101,23 +110,44 @@ def _intervals(
         reach = np.where(apart, high[:, i], np.maximum(reach, high[:, i]))
         end[rows, at] = reach
         of_rank[:, i] = at
-    width = np.where(end >= start, end - start, 0).astype(np.uint64) + 1
-    shift = np.maximum(np.ceil(np.log2(width)) - PART_BITS, 0).astype(np.uint32)
-    return Intervals(start, shift), of_rank
+    shift, parts = _divided(np.where(end >= start, end - start, 0).astype(np.int64) + 1)
+    first = parts.cumsum().reshape(parts.shape) - parts
+    return Intervals(start, shift.astype(np.uint32), parts.astype(np.uint32), first.astype(np.int32)), of_rank
+
+
+def _divided(
+    width: Int64[np.ndarray, "cell interval"],
+) -> tuple[Int64[np.ndarray, "cell interval"], Int64[np.ndarray, "cell interval"]]:
+    """Log2 of the width of each interval's parts, and their number: as many as ``PARTS`` allows.
+
+    The number grows with the root of the width, which leaves the fewest floats for a second pass.
+    """
+    half = np.ceil(np.log2(width)).astype(np.int64) // 2
+    for more in range(-16, 16):
+        shift = np.maximum(half + more, 0)
+        parts = -(-width >> shift)
+        if parts.sum() <= width.size * PARTS:
+            break
+    return shift, parts
 
 
 def _counted(
-    engine: Engine, draws: int, intervals: Intervals
-) -> tuple[Int64[np.ndarray, "cell interval"], Int64[np.ndarray, "cell interval part"]]:
+    engine: Engine, draws: int, intervals: Intervals, in_flight: int
+) -> tuple[Int64[np.ndarray, "cell interval"], Int64[np.ndarray, " part"]]:
     """One pass over all draws: how many are below each interval, and how many in each of its parts."""
     size, on = intervals.start.shape, engine.on
-    below, inside = np.zeros(size, np.int64), np.zeros((*size, PARTS), np.int64)
+    below, inside = np.zeros(size, np.int64), np.zeros(math.prod(size) * PARTS, np.int64)
     for group in engine.stretches(draws):
         found = _none(size, on)()
         for made, sizes in engine.made(group, draws):
+            if in_flight > 1:
+                jax.block_until_ready(found)  # of the call before, while this one is simulated
             found = _counter(on)(found, made, sizes, intervals)
+            del made
+            if in_flight == 1:
+                jax.block_until_ready(found)
         below += np.asarray(found.below).sum(axis=0, dtype=np.int64)
-        inside += np.asarray(found.inside).reshape(-1, *inside.shape).sum(axis=0, dtype=np.int64)
+        inside += np.asarray(found.inside).sum(axis=0, dtype=np.int64)
     return below, inside
 
 
@@ -125,14 +155,14 @@ def _narrowed(
     intervals: Intervals,
     of_rank: Int64[np.ndarray, "cell rank"],
     below: Int64[np.ndarray, "cell interval"],
-    inside: Int64[np.ndarray, "cell interval part"],
+    inside: Int64[np.ndarray, " part"],
     ranks: Int64[np.ndarray, " rank"],
 ) -> tuple[UInt32[np.ndarray, "cell rank"], UInt32[np.ndarray, "cell rank"]]:
     """First and last key of the part that each order statistic is in."""
-    start, shift, before = (np.take_along_axis(each, of_rank, axis=1) for each in (*intervals, below))
-    upto = np.take_along_axis(inside.cumsum(axis=-1), of_rank[..., None], axis=1)
-    part = np.sum(upto <= (ranks - before)[..., None], axis=-1).astype(np.uint32)
-    low = start + (part << shift)
+    start, shift, parts, first, before = (np.take_along_axis(each, of_rank, axis=1) for each in (*intervals, below))
+    upto = np.concatenate([[0], inside.cumsum()])
+    part = np.searchsorted(upto, upto[first] + ranks - before, side="right") - 1 - first
+    low = start + (np.minimum(part, parts - 1).astype(np.uint32) << shift)
     return low, low + ((np.uint32(1) << shift) - np.uint32(1))
 
 
@@ -155,20 +185,17 @@ def _counter(on: Mesh) -> Any:
 def _count(
     found: Found, values: Float[Array, "cell draw"], live: Bool[Array, "cell draw"], intervals: Intervals
 ) -> Found:
-    key, (cells, count) = _keys(values), intervals.start.shape
-    at, off, shift = jnp.full(key.shape, -1, jnp.int32), jnp.zeros_like(key), jnp.zeros_like(key)
+    key = _keys(values)
+    start, shift, parts, first = (jnp.zeros(key.shape, each.dtype) for each in intervals)
     below = []
-    for i in range(count):
-        start = jnp.asarray(intervals.start)[:, i, None]
-        reached = key >= start
+    for own in zip(*(jnp.moveaxis(jnp.asarray(each), 1, 0)[..., None] for each in intervals), strict=True):
+        reached = key >= own[0]
         below.append(jnp.sum(live & ~reached, axis=1, dtype=jnp.int32))
-        at = at + reached.astype(jnp.int32)
-        off = jnp.where(reached, key - start, off)
-        shift = jnp.where(reached, jnp.asarray(intervals.shift)[:, i, None], shift)
-    part = off >> shift
-    row = jnp.arange(cells, dtype=jnp.int32)[:, None] * count + at
-    counted = live & (at >= 0) & (part < PARTS)
-    index = jnp.where(counted, row * PARTS + part.astype(jnp.int32), jnp.int32(found.inside.size))
+        start, shift, parts, first = (
+            jnp.where(reached, mine, last) for mine, last in zip(own, (start, shift, parts, first), strict=True)
+        )
+    part = (key - start) >> shift
+    index = jnp.where(live & (part < parts), first + part.astype(jnp.int32), jnp.int32(found.inside.size))
     return Found(
         below=found.below + jnp.stack(below, axis=1),
         inside=found.inside.at[index.ravel()].add(jnp.int32(1), mode="drop"),
@@ -180,7 +207,7 @@ def _none(size: tuple[int, int], on: Mesh) -> Any:
     """Makes empty counts on every device."""
 
     def nothing() -> Found:
-        return Found(jnp.zeros((1, *size), jnp.int32), jnp.zeros((1, size[0] * size[1] * PARTS), jnp.int32))
+        return Found(jnp.zeros((1, *size), jnp.int32), jnp.zeros((1, math.prod(size) * PARTS), jnp.int32))
 
     return devices.on_all(nothing, on, ())
 

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from jax.sharding import Mesh
 
-from sim import cells, devices, exact, label, reduce, sobol, store, targets, world
+from sim import address, cells, devices, exact, label, reduce, sobol, store, targets, world
 from sim.axes import OUTPUTS
 from sim.book.check import nearest
 from sim.book.load import Names
@@ -74,11 +74,12 @@ def run(
 
     The same question has the same run folder: asked again with as many draws or fewer, the finished run is opened,
     unless ``fresh``. With ``until`` (such as ``p95:revenue[nvidia,2027] < 0.5%``) a run ends as soon as these Monte
-    Carlo errors are met, or at ``draws``. Of ``thresholds`` (such as ``revenue[nvidia,2027] > 400``) the probability
-    is counted. Quantiles are read off counts, to ``sim.tally.RESOLUTION``; ``exact_quantiles`` are order statistics of
-    all draws, which are made again for them. BookError: a target that cannot be read. RefusedError: too many draws
-    for the disk, or a folder that is not ours. IntegrityError: a draw is not finite; it is named with its parameters.
-    DeviceError: no such device.
+    Carlo errors are met, or at ``draws``; a finished one that meets them is opened. Of ``thresholds`` (such as
+    ``revenue[nvidia,2027] > 400``) the probability is counted. Quantiles are read off counts, to
+    ``sim.tally.RESOLUTION``; ``exact_quantiles`` are order statistics of all draws, which are made again for them.
+    BookError: a target that cannot be read. RefusedError: too many draws for the disk, or a folder that is not ours.
+    IntegrityError: a draw is not finite; it is named with its parameters. DeviceError: no such device, or too little
+    memory on it.
     """
     _check_asked(draws, sampler, keep_draws, out)
     wanted, asked = targets.targets(world, until), tuple(thresholds)
@@ -86,7 +87,8 @@ def run(
     on = devices.mesh(device)
     _check_sampler(sampler, draws, on, wanted)
     config = run_config(world, seed, on, sampler, asked, exact_quantiles)
-    if out is not None and not fresh and (finished := _finished(Path(out), config, draws, keep_draws)) is not None:
+    finished = None if out is None or fresh else _finished(Path(out), config, draws, wanted, keep_draws)
+    if finished is not None:
         return finished
     if out is not None:
         folder = store.refuse_foreign(Path(out))
@@ -168,7 +170,7 @@ def _counted(engine: Engine, draws: int, wanted: list[targets.Target], progress:
     while sums.draws < upto:
         sums.add(engine.sums(sums.draws, upto, tell))
         found = reduce.statistics(sums, engine.gauge)
-        far = {target: target.error(found) / target.allowed for target in wanted}
+        far = {target: target.far(found.at(target.cell.place)) for target in wanted}
         worst = max(far, key=far.__getitem__)
         still = f"{worst} {far[worst] * worst.allowed:.2%} of {worst.allowed:.2%}"
         if far[worst] > 1:
@@ -262,17 +264,33 @@ def _room_on_disk(world: World, draws: int, folder: Path) -> None:
         raise RefusedError("run-disk", problem, remedy=f"keep at most {most:,} draws there, or leave out --keep-draws")
 
 
-def _finished(out: Path, config: dict[str, Any], draws: int, keep_draws: bool) -> xr.DataTree | None:
-    """The stored run of the same question, if it has as many draws and, where asked, kept them."""
+def _finished(
+    out: Path, config: dict[str, Any], draws: int, wanted: list[targets.Target], keep_draws: bool
+) -> xr.DataTree | None:
+    """The stored run of the same question, if it answers it and, where asked, kept its draws.
+
+    It does with as many draws, or where its own errors, of ``FIRST_LOOK`` draws or more, are as small as wanted.
+    """
     folder = out / store.run_id(config)
     if not (folder / "COMMIT.json").exists():
         return None
     try:
         commit = store.read_commit(folder)
-        enough = commit.draws.done >= draws and (bool(commit.parts) or not keep_draws)
-        return store.open_run(folder) if enough else None
+        enough, looked = commit.draws.done >= draws, bool(wanted) and commit.draws.done >= FIRST_LOOK
+        if not (enough or looked) or (keep_draws and not commit.parts):
+            return None
+        tree = store.open_run(folder)
     except IntegrityError:
         return None
+    return tree if enough or all(target.far(_stored(tree, target.cell)) <= 1 for target in wanted) else None
+
+
+def _stored(tree: xr.DataTree, cell: address.Cell) -> reduce.Statistics:
+    """What a stored run says of one cell."""
+    period, name = cell.table
+    group = tree[f"prior_predictive/{period}"].to_dataset()
+    figures = (group[name + figure].values for figure in ("", "_error", "_mean", "_mean_error", "_sd", "_zero"))
+    return reduce.Statistics(*figures).at(cell.row, cell.column)
 
 
 def _attrs(world: World, config: dict[str, Any], draws: int, seed: int) -> dict[str, Any]:

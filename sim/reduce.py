@@ -1,7 +1,7 @@
 """From what was counted to a summary: quantiles, moments and the Monte Carlo error of each."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -24,6 +24,11 @@ class Statistics(NamedTuple):
     mean_error: Float32[np.ndarray, "*cell"]
     sd: Float32[np.ndarray, "*cell"]
     zero: Float32[np.ndarray, "*cell"]  # share of draws that are exactly 0
+
+    def at(self, *place: int) -> "Statistics":
+        """Those of one cell."""
+        at: Any = (..., *place)
+        return Statistics(*(each[at] for each in self))
 
 
 def statistics(sums: Sums, gauge: Gauge) -> Statistics:

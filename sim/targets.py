@@ -32,15 +32,17 @@ class Target(NamedTuple):
     def __str__(self) -> str:
         return f"{self.figure}:{self.cell}"
 
-    def error(self, found: Statistics) -> float:
-        """Monte Carlo standard error over the size of the figure [1]; infinite where that is 0 or has no value."""
-        at = self.cell.place
+    def far(self, found: Statistics) -> float:
+        """Error of the figure over the one that is allowed [1], from the statistics of the cell: met up to 1.
+
+        Infinite where the figure is 0 or has no value.
+        """
         if self.figure == "mean":
-            value, error = found.mean[at], found.mean_error[at]
+            value, error = found.mean, found.mean_error
         else:
             level = FIGURES[self.figure]
-            value, error = found.quantiles[level, at], found.quantile_error[level, at]
-        return float(error / abs(value)) if np.isfinite(value) and value != 0 else float("inf")
+            value, error = found.quantiles[level], found.quantile_error[level]
+        return float(error / abs(value)) / self.allowed if np.isfinite(value) and value != 0 else float("inf")
 
 
 class Exceedance(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from benchmarks import contest, gpu, memory, roofline, start_up, workload_w
+from benchmarks import base_world, contest, gpu, memory, resolution, roofline, start_up, workload_w
+from benchmarks.base_world_numpy import tuned
 from benchmarks.contest import Contender, Goal
 from benchmarks.w import job, numpy_float64, spec
 from sim import draws
@@ -91,6 +93,27 @@ def test_gpu__runs_or_says_that_there_is_none():
     found = gpu.measure(quick=True)
     check(found, "gpu")
     assert found["contenders"] or found["notes"] == ["no GPU: not measured"]
+
+
+def test_base_world__runs(monkeypatch):
+    """Without processes of its own, which ``test_numpy_contenders`` starts."""
+    with ThreadPoolExecutor() as pool:
+        monkeypatch.setattr(tuned, "pool", lambda: pool)
+        found = base_world.measure(quick=True)
+    check(found, "base_world")
+    assert found["contenders"].keys() == {base_world.ENGINE, base_world.IDIOMATIC, base_world.TUNED}
+    assert found["contenders"][base_world.IDIOMATIC]["ratio"] == 1
+
+
+def test_resolution__of_every_cell_and_level_is_as_stated():
+    found = resolution.measure(quick=True)
+    check(found, "resolution")
+    (goal,) = found["goals"].values()
+    assert goal["met"]
+    assert goal["value"] > 0.5  # and not by much: some draws do lie at the far end of their bin
+    facts = found["facts"]
+    assert facts["root mean square, Monte Carlo standard errors"] < resolution.NEAR
+    assert facts["figures of cells that are not discrete"] > 20_000
 
 
 def test_start_up__times_the_table_and_the_end(monkeypatch):

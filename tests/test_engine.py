@@ -235,51 +235,98 @@ def test_sums__of_a_second_book_of_the_same_structure_compile_nothing(base_engin
     assert second.digest() != whole.digest()
 
 
-# --- too little memory, no device ------------------------------------------------------------------------------------
+# --- too little memory -----------------------------------------------------------------------------------------------
 
 
-def exhausted(monkeypatch, times):
-    """Make the counting program fail so many times as a device that is full; how often it was called."""
-    made, calls = engine._folder, []
+def fails(monkeypatch, name, times, says="RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes."):
+    """Make a program of the engine fail so many times, from its second call on; the calls made of it."""
+    made, calls = getattr(engine, name), []
 
-    def folder(on):
-        program = made(on)
+    def maker(*given):
+        program = made(*given)
 
         def run(*given):
             calls.append(1)
-            if len(calls) > 1 and len(calls) - 1 <= times:
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+            if 1 < len(calls) <= 1 + times:
+                raise jax.errors.JaxRuntimeError(says)
             return program(*given)
 
         return run
 
-    monkeypatch.setattr(engine, "_folder", folder)
+    monkeypatch.setattr(engine, name, maker)
     return calls
 
 
-def test_sums__with_too_little_memory_once_are_the_same(base_engine, whole, monkeypatch):
-    calls = exhausted(monkeypatch, 1)
+ALWAYS = 10**9
+PROGRAMS = ("_sampler", "_path", "_folder")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_sums__with_too_little_memory_once_are_the_same(base_engine, whole, monkeypatch, program):
+    calls = fails(monkeypatch, program, 1)
     assert base_engine.sums(0, DRAWS).digest() == whole.digest()
     assert len(calls) > 2
 
 
-def test_sums__with_too_little_memory_for_one_call_are_a_device_error(base_engine, monkeypatch):
-    exhausted(monkeypatch, 10**9)
+@pytest.mark.parametrize(("enough", "tried"), [(3, [3]), (2, [3, 2]), (1, [3, 2, 1])])
+def test_within_memory__has_fewer_calls_under_way_after_each_failure(monkeypatch, enough, tried):
+    seen = []
+
+    def work(in_flight):
+        seen.append(in_flight)
+        if in_flight > enough:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 1 bytes")
+        return "done"
+
+    monkeypatch.setattr(engine, "IN_FLIGHT", 3)
+    assert engine.within_memory(work) == "done"
+    assert seen == tried
+
+
+def in_full(made):
+    """Everything that an iterator gives, one after another."""
+    for _ in made:
+        pass
+
+
+USES = {
+    "sums": lambda made: made.sums(0, DRAWS),
+    "gauge": lambda made: made.gauge,
+    "made": lambda made: in_full(made.made(range(20), DRAWS)),
+    "cells_of": lambda made: in_full(made.cells_of(range(20), DRAWS)),
+    "values_of": lambda made: in_full(made.values_of(range(20), DRAWS)),
+    "blocks": lambda made: in_full(made.blocks(0, 512)),
+}
+CASES = [(use, "_sampler") for use in USES]
+CASES += [(use, "_path") for use in ("sums", "gauge", "made", "cells_of")] + [("sums", "_folder"), ("blocks", "_flows")]
+
+
+@pytest.mark.parametrize(("use", "program"), CASES)
+def test_engine__with_too_little_memory_for_one_call_is_a_device_error(base_engine, monkeypatch, use, program):
+    calls = fails(monkeypatch, program, ALWAYS)
+    calls.append("so that the first one fails")
     with pytest.raises(DeviceError, match="too little memory for one call") as caught:
-        base_engine.sums(0, DRAWS)
+        USES[use](dataclasses.replace(base_engine))  # without a gauge yet
     assert (caught.value.code, caught.value.exit_code) == ("device-memory", 6)
 
 
-def test_sums__another_failure_of_the_device_is_not_hidden(base_engine, monkeypatch):
-    def folder(on):
-        def run(*given):
-            raise jax.errors.JaxRuntimeError("INTERNAL: something else")
-
-        return run
-
-    monkeypatch.setattr(engine, "_folder", folder)
+@pytest.mark.parametrize(("use", "program"), CASES)
+def test_engine__another_failure_of_the_device_is_not_hidden(base_engine, monkeypatch, use, program):
+    fails(monkeypatch, program, ALWAYS, "INTERNAL: something else").append(1)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
-        base_engine.sums(0, 256)
+        USES[use](dataclasses.replace(base_engine))
+
+
+def test_cells_of__what_fails_only_when_it_is_read_is_a_device_error(base_engine, monkeypatch):
+    """Calls return before they are done: that memory was too little is often said later."""
+
+    class Late:
+        def __array__(self, *given, **words):
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+
+    monkeypatch.setattr(Engine, "_simulated", lambda *given: Late())
+    with pytest.raises(DeviceError):
+        in_full(base_engine.cells_of(range(1), 256))
 
 
 def test_nothing__has_no_draws(base_engine):

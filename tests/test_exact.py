@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sim import devices, exact, reduce, tally
+from sim.errors import DeviceError
 from sim.tally import Sums
 from tests.folding import NOTHING_PASSES, empty, fold
 
@@ -148,7 +149,71 @@ def test_quantiles__of_the_base_world_are_numpys_in_few_passes(base_engine, base
         expected = np.quantile(kept, LEVELS, axis=1).astype(np.float32)
     np.testing.assert_array_equal(found, expected)
     assert np.isfinite(found).mean() > 0.8
-    assert len(calls) <= 4  # 32 bits, nine at a time
+    assert len(calls) == 2
+
+
+# --- calls under way, too little memory ------------------------------------------------------------------------------
+
+
+def watched(monkeypatch, before=lambda called: None):
+    """Numbers of calls: simulated, counted, done for certain, and the most that were under way."""
+    seen = {"made": 0, "counted": 0, "done": 0, "most": 0}
+    made, counter, wait = Held.made, exact._counter, jax.block_until_ready
+
+    def making(self, blocks, last):
+        for each in made(self, blocks, last):
+            seen["made"] += 1
+            seen["most"] = max(seen["most"], seen["made"] - seen["done"])
+            yield each
+
+    def counting(on):
+        def run(*given):
+            seen["counted"] += 1
+            before(seen["counted"])
+            return counter(on)(*given)
+
+        return run
+
+    def waiting(each):
+        seen["done"] = seen["counted"]
+        return wait(each)
+
+    for where, name, watching in ((Held, "made", making), (exact, "_counter", counting)):
+        monkeypatch.setattr(where, name, watching)
+    monkeypatch.setattr(jax, "block_until_ready", waiting)
+    return seen
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_counted__has_no_more_calls_under_way_than_it_may(monkeypatch, in_flight):
+    held = Held(np.stack(list(nasty(1000).values())))
+    sums = held.sums()
+    seen = watched(monkeypatch)
+    intervals, _ = exact._intervals(*exact._bins(sums, held.gauge, np.array([499])))
+    exact._counted(held, 1000, intervals, in_flight)
+    assert (seen["made"], seen["counted"], seen["most"]) == (8, 8, in_flight)
+
+
+def exhausted(called):
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+
+
+def test_quantiles__with_too_little_memory_once_are_the_same(monkeypatch):
+    held = Held(np.stack(list(nasty(1000).values())))
+    sums = held.sums()
+    expected = exact.quantiles(held, sums, LEVELS)
+    seen = watched(monkeypatch, lambda called: exhausted(called) if called == 3 else None)
+    np.testing.assert_array_equal(exact.quantiles(held, sums, LEVELS), expected)
+    assert seen["counted"] % 8 == 3  # what had been counted of the pass that failed
+
+
+def test_quantiles__with_too_little_memory_for_one_call_are_a_device_error(monkeypatch):
+    held = Held(np.stack(list(nasty(1000).values())))
+    sums = held.sums()
+    seen = watched(monkeypatch, exhausted)
+    with pytest.raises(DeviceError, match="too little memory for one call") as caught:
+        exact.quantiles(held, sums, LEVELS)
+    assert (caught.value.code, seen["counted"]) == ("device-memory", 2)
 
 
 def test_intervals__that_overlap_are_one_and_each_rank_knows_its_own():
@@ -158,9 +223,22 @@ def test_intervals__that_overlap_are_one_and_each_rank_knows_its_own():
     assert of_rank.tolist() == [[0, 0, 1], [0, 1, 1]]
     assert intervals.start[:, :2].tolist() == [[10, 40], [5, 100]]
     width = np.array([[11, 1], [1, 2**20 - 99]])
-    reach = exact.PARTS << intervals.shift[:, :2].astype(np.int64)
-    assert (reach >= width).all()
-    assert ((reach // 2 < width) | (intervals.shift[:, :2] == 0)).all()
+    parts, shift = (each[:, :2].astype(np.int64) for each in (intervals.parts, intervals.shift))
+    assert (parts << shift >= width).all()
+    assert ((parts - 1) << shift < width).all()
+    assert intervals.first.ravel().tolist() == [0, *intervals.parts.ravel().cumsum()[:-1]]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.integers(1, 2**32), min_size=1, max_size=40))
+def test_divided__parts_are_as_many_as_there_is_room_for_and_four_passes_reach_single_floats(widths):
+    width = np.array(widths)[None]
+    for _ in range(4):
+        shift, parts = exact._divided(width)
+        assert parts.sum() <= width.size * exact.PARTS
+        assert (parts << shift >= width).all()
+        width = np.left_shift(1, shift)
+    assert (width == 1).all()
 
 
 def test_base_engine__is_what_exact_asks_for(base_engine):

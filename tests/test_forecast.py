@@ -244,6 +244,81 @@ def test_load__an_override_moves_what_it_should_and_nothing_before(base_run):
     )
 
 
+# --- a finished run and what is asked of it --------------------------------------------------------------------------
+
+
+def test_run__that_met_its_targets_is_opened_when_asked_again(base_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(forecast, "FIRST_LOOK", 512)
+    calls, sampled = [], Engine._sampled
+    monkeypatch.setattr(Engine, "_sampled", lambda *given: calls.append(1) or sampled(*given))
+    asked = {"draws": 10**9, "seed": 7, "until": ["p50:revenue[nvidia,2027] < 3%"], "out": tmp_path / "runs"}
+    first = sim.run(base_run.world, **asked)
+    assert 512 <= first.attrs["draws"] < 4096
+    made = len(calls)
+    again = sim.run(base_run.world, **asked)
+    assert len(calls) == made > 0
+    assert again.attrs["commit"] == first.attrs["commit"]
+    stricter = sim.run(base_run.world, **asked | {"until": ["p50:revenue[nvidia,2027] < 1%"]})
+    assert len(calls) > made
+    assert stricter.attrs["draws"] > first.attrs["draws"]
+
+
+CELLS = {
+    "revenue[nvidia,2027]": ("year", "revenue", {"supplier": "nvidia", "year": "2027"}),
+    "h100e[total,2030]": ("year", "h100e", {"supplier": "total", "year": "2030"}),
+    "revenue[amd,2027Q3]": ("quarter", "revenue", {"supplier": "amd", "time": "2027-09-30"}),
+    "fiscal_revenue[nvidia,FY2027]": (
+        "fiscal_year",
+        "fiscal_revenue",
+        {"fiscal_supplier": "nvidia", "fiscal_year": "FY2027"},
+    ),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("figure", ["mean", "p50", "p95"])
+def test_run__is_opened_where_its_own_error_is_as_small_as_wanted(
+    base_run, short_run, monkeypatch, stopped, cell, figure
+):
+    """Just as small, and not where it is a little greater."""
+    out, tree = short_run
+    monkeypatch.setattr(forecast, "FIRST_LOOK", 2048)
+    group, name, labels = CELLS[cell]
+    table = tree[f"prior_predictive/{group}"].to_dataset().sel(labels)
+    if figure == "mean":
+        error = float(table[f"{name}_mean_error"] / table[f"{name}_mean"])
+    else:
+        level = int(figure[1:]) / 100
+        error = float((table[f"{name}_error"] / table[name]).sel(quantile=level))
+    asked = {"draws": 4096, "seed": 7, "out": out}
+    opened = sim.run(base_run.world, until=[f"{figure}:{cell} < {error * 1.001}"], **asked)
+    assert opened.attrs["commit"] == tree.attrs["commit"]
+    with pytest.raises(SimulatedError):
+        sim.run(base_run.world, until=[f"{figure}:{cell} < {error * 0.999}"], **asked)
+
+
+MET = "p50:revenue[nvidia,2027] < 50%"
+
+
+@pytest.mark.parametrize(
+    ("look", "asked"),
+    [
+        (4096, {"until": [MET]}),  # the error of few draws is not trusted: a run would look later first
+        (2048, {"until": []}),
+        (2048, {"until": [MET, "p50:revenue[nvidia,2027] < 0.01%"]}),
+        (2048, {"until": [MET], "keep_draws": True}),
+        (2048, {"until": [MET], "fresh": True}),
+        (2048, {"until": [MET], "seed": 8}),
+    ],
+)
+def test_run__with_targets_that_a_finished_run_does_not_answer_is_simulated(
+    base_run, short_run, monkeypatch, stopped, look, asked
+):
+    monkeypatch.setattr(forecast, "FIRST_LOOK", look)
+    with pytest.raises(SimulatedError):
+        sim.run(base_run.world, **{"draws": 4096, "seed": 7, "out": short_run[0]} | asked)
+
+
 @pytest.fixture(scope="module")
 def own_priors(tmp_path_factory):
     """The README's tutorial as a folder outside the repository: the cast in one file, the beliefs in another."""

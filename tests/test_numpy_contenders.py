@@ -9,7 +9,7 @@ from scipy import stats
 
 from benchmarks.base_world_numpy import LEVELS, STATISTICS, idiomatic, tuned
 from benchmarks.base_world_numpy.cells import Cells
-from benchmarks.base_world_numpy.model import Path
+from benchmarks.base_world_numpy.forecast import Path
 from benchmarks.base_world_numpy.tally import PILOT, Tally, statistics
 from sim.axes import DERIVED, OUTPUTS, QUARTERLY
 from sim.distributions import Fixed

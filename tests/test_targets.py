@@ -84,18 +84,17 @@ def statistics(**given):
 
 @pytest.mark.parametrize(
     ("value", "error", "expected"),
-    [(200, 1, 0.005), (-200, 1, 0.005), (0, 1, np.inf), (np.nan, 1, np.inf), (5, 0, 0)],
+    [(200, 1, 0.05), (-200, 1, 0.05), (0, 1, np.inf), (np.nan, 1, np.inf), (5, 0, 0)],
 )
-def test_error__is_the_stated_one_over_the_size_of_the_figure(value, error, expected):
-    cell = At(place=1)
-    mean = statistics(mean=np.array([7, value], np.float32), mean_error=np.array([9, error], np.float32))
-    assert targets.Target("mean", cell, 0.1).error(mean) == pytest.approx(expected)
+def test_far__is_the_stated_error_over_the_size_of_the_figure_and_the_part_allowed(value, error, expected):
+    mean = statistics(mean=np.array([7, value], np.float32), mean_error=np.array([9, error], np.float32)).at(1)
+    assert targets.Target("mean", At(1), 0.1).far(mean) == pytest.approx(expected)
     quantiles, errors = np.full((2, len(reduce.LEVELS), 2), 3, np.float32)
     level = reduce.LEVELS.index(0.9)
     quantiles[level, 1], errors[level, 1] = value, error
-    p90 = statistics(quantiles=quantiles, quantile_error=errors)
-    assert targets.Target("p90", cell, 0.1).error(p90) == pytest.approx(expected)
-    assert targets.Target("p95", cell, 0.1).error(p90) == 1
+    p90 = statistics(quantiles=quantiles, quantile_error=errors).at(1)
+    assert targets.Target("p90", At(1), 0.1).far(p90) == pytest.approx(expected)
+    assert targets.Target("p95", At(1), 0.1).far(p90) == 10
 
 
 class Counted:

@@ -31,7 +31,8 @@ import numpy as np
 
 from benchmarks.base_world_numpy.cells import Cells, Places
 from benchmarks.base_world_numpy.draws import Sampler, sampler_of
-from benchmarks.base_world_numpy.model import Model, Path
+from benchmarks.base_world_numpy.forecast import Path
+from benchmarks.base_world_numpy.model import Model
 from benchmarks.base_world_numpy.tally import PILOT, Tally, statistics
 from sim.world import World
 
