@@ -1,11 +1,13 @@
 """The charts of a run: which outputs are drawn, with which history and sources."""
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
 from sim.figures import Panel, Series, fan, headline, render
 
-__all__ = ["charts"]
+__all__ = ["charts", "drawn"]
 
 SOURCES = (
     "company filings and results (capital expenditure, NVIDIA data centre, Broadcom AI); five broker and press "
@@ -14,6 +16,13 @@ SOURCES = (
 )
 LEAD = "nvidia"
 NAMES = {"nvidia": "NVIDIA"}
+FILES = tuple(f"{name}.{kind}" for name in ("shipments", "revenue", "headline") for kind in ("png", "svg"))
+
+
+def drawn(tree: xr.DataTree, folder: Path) -> bool:
+    """Whether a folder holds all charts of a run, each naming the commit that the run was opened at."""
+    commit, paths = str(tree.attrs["commit"]).encode(), [folder / name for name in FILES]
+    return all(path.is_file() and commit in path.read_bytes() for path in paths)
 
 
 def charts(tree: xr.DataTree) -> dict[str, bytes]:

@@ -86,3 +86,4 @@ def cache_programs() -> None:
     if jax.config.values["jax_compilation_cache_dir"] is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "chipcast" / "programs"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # small ones too: there are ten of them

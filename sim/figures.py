@@ -1,6 +1,7 @@
 """Fan charts: history as a line, the forecast as bands, drawn with plain matplotlib and no global state.
 
 Labels are drawn as they are written: nothing in them is read as mathematics. The same data give the same bytes.
+Matplotlib is imported by the first figure: half a second that a run with charts already drawn does not take.
 """
 
 import re
@@ -10,14 +11,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from io import BytesIO
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["Panel", "Series", "fan", "headline", "render", "when"]
 
@@ -73,8 +74,10 @@ def fan(
     as_of: str,
     sources: str,
     scale: Literal["linear", "log"] = "linear",
-) -> Figure:
+) -> "Figure":
     """Draw one quantity: the reported line, bands P5 to P95 and P25 to P75, the median, and a line at ``as_of``."""
+    from matplotlib.figure import Figure
+
     with style():
         figure = Figure(figsize=(7.2, 4.3))
         axes = figure.add_axes((0.075, 0.165, 0.795, 0.655))
@@ -84,8 +87,10 @@ def fan(
     return figure
 
 
-def headline(panels: Sequence[Panel], *, title: str, sources: str) -> Figure:
+def headline(panels: Sequence[Panel], *, title: str, sources: str) -> "Figure":
     """Draw the panels side by side under one title."""
+    from matplotlib.figure import Figure
+
     with style():
         figure = Figure(figsize=(5.4 * len(panels), 4.6))
         each = 1 / len(panels)
@@ -96,7 +101,7 @@ def headline(panels: Sequence[Panel], *, title: str, sources: str) -> Figure:
     return figure
 
 
-def render(figure: Figure, format: Literal["png", "svg"], *, source: str = "") -> bytes:
+def render(figure: "Figure", format: Literal["png", "svg"], *, source: str = "") -> bytes:
     """Write a figure as PNG or SVG: same figure, same bytes. ``source``, the run and its commit, is metadata."""
     metadata: dict[str, str | None] = {
         "Title": str(figure.get_label() or "chipcast"),
@@ -112,6 +117,8 @@ def render(figure: Figure, format: Literal["png", "svg"], *, source: str = "") -
 
 def style() -> AbstractContextManager[None]:
     """Set everything that drawing depends on, whatever the user's own settings are."""
+    import matplotlib as mpl
+
     settings: dict[Any, Any] = {**mpl.rcParamsDefault, **STYLE}
     del settings["backend"]
     return mpl.rc_context(settings)
@@ -134,7 +141,7 @@ def times(data: xr.DataArray) -> np.ndarray:
     return np.array([when(str(label)) for label in data["time"].values])
 
 
-def draw_panel(axes: Axes, panel: Panel) -> None:
+def draw_panel(axes: "Axes", panel: Panel) -> None:
     """Draw a panel: grid and axes, the series, the day of the forecast, and what each line is."""
     axes.set_yscale(panel.scale)
     axes.set_title(shorten(panel.title, 70), loc="left", fontsize=9.5, fontweight="bold", color=INK, pad=22)
@@ -147,7 +154,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     mark_day(axes, panel.as_of)
 
 
-def draw_series(axes: Axes, series: Series, colour: str) -> None:
+def draw_series(axes: "Axes", series: Series, colour: str) -> None:
     """Draw the bands, the median and the reported line of one series."""
     name, history, quantiles = series
     known = None if history is None else history.dropna("time")
@@ -172,8 +179,10 @@ def joined(known: xr.DataArray | None, x: np.ndarray, *values: np.ndarray) -> li
     return [np.append(times(known)[-1], x), *(np.append(known.values[-1], value) for value in values)]
 
 
-def frame(axes: Axes, panel: Panel) -> None:
+def frame(axes: "Axes", panel: Panel) -> None:
     """Draw the grid and the axes: a tick where a year starts, its number in the middle, the unit above."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
     spans = [times(data) for series in panel.series for data in (series.history, series.quantiles) if data is not None]
     first, last = np.floor(min(span.min() for span in spans)), np.ceil(max(span.max() for span in spans))
     years = np.arange(first, last)
@@ -215,7 +224,7 @@ def number(value: float) -> str:
     return f"{value:,.{min(digits, 6)}f}"
 
 
-def place_labels(axes: Axes, labels: list[tuple[float, str, str]], last: str) -> None:
+def place_labels(axes: "Axes", labels: list[tuple[float, str, str]], last: str) -> None:
     """Write the labels beside the line ends, lowest first, each above the one before, and on top for when they hold."""
     to_axes = axes.transData + axes.transAxes.inverted()
     x = axes.get_xlim()[1]
@@ -230,7 +239,7 @@ def place_labels(axes: Axes, labels: list[tuple[float, str, str]], last: str) ->
     axes.text(1.012, floor + 0.024, f"{last}:", color=MUTED, **common)
 
 
-def mark_day(axes: Axes, as_of: str) -> None:
+def mark_day(axes: "Axes", as_of: str) -> None:
     """Draw the line at the day up to which things were known."""
     x = when(as_of)
     axes.axvline(x, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), gid="as_of")
@@ -257,7 +266,7 @@ def key(panels: Sequence[Panel]) -> str:
     return f"{reported}Line: median. Bands: P25 to P75 and P5 to P95{brackets}."
 
 
-def head_and_foot(figure: Figure, title: str, reading: str, sources: str) -> None:
+def head_and_foot(figure: "Figure", title: str, reading: str, sources: str) -> None:
     """Write the title, how to read the bands, and the sources."""
     wide = figure.get_figwidth()
     figure.set_label(one_line(title))

@@ -23,6 +23,9 @@ ALL = OUTPUTS | DERIVED
 PARTLY_MISSING = {name for name, output in ALL.items() if output.forecast_only or output.annual == "ratio"}
 """Outputs that say nothing of some years: before the forecast, or where there is nothing to compare with."""
 
+Told = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
+"""Dims, values and attributes of a variable: as xarray takes it without aligning its labels with all others'."""
+
 
 def summary_tree(world: World, found: Statistics, attrs: Mapping[str, Any]) -> xr.DataTree:
     """The summary of a run, read as ``tree["prior_predictive/year"]["revenue"].sel(supplier="nvidia", year="2027")``.
@@ -30,12 +33,14 @@ def summary_tree(world: World, found: Statistics, attrs: Mapping[str, Any]) -> x
     Groups: ``prior`` (quantiles of every prior), ``prior_predictive/quarter``, ``/year`` and ``/fiscal_year``
     (quantiles, mean, sd and their Monte Carlo errors of every output), ``observed_data`` (the record known).
     """
-    groups: dict[str, dict[str, xr.DataArray]] = {}
+    variables: dict[str, dict[str, Told]] = {}
+    coords: dict[str, dict[str, Any]] = {}
     by_figure = [by_table(world, np.moveaxis(each, -1, 0)) for each in found]
     for key, table in tables(world).items():
         figures = (np.moveaxis(each[key], -1, 0) if each[key].ndim > 2 else each[key] for each in by_figure)
-        groups.setdefault(table.period, {}).update(_variables(table, Statistics(*figures)))
-    datasets = {f"/prior_predictive/{period}": xr.Dataset(members) for period, members in groups.items()}
+        variables.setdefault(table.period, {}).update(_variables(table, Statistics(*figures)))
+        coords.setdefault(table.period, {"quantile": np.array(LEVELS)}).update(_coords(table))
+    datasets = {f"/prior_predictive/{period}": xr.Dataset(told, coords[period]) for period, told in variables.items()}
     return xr.DataTree.from_dict(
         {
             "/": xr.Dataset(attrs=dict(attrs)),
@@ -46,27 +51,37 @@ def summary_tree(world: World, found: Statistics, attrs: Mapping[str, Any]) -> x
     )
 
 
-def _variables(table: Table, found: Statistics) -> dict[str, xr.DataArray]:
-    output = ALL[table.output]
-    period = "time" if table.period == "quarter" else table.period
-    coords = {"quantile": list(LEVELS), table.dim: list(table.labels), period: _period_labels(table)}
-    attrs: dict[str, Any] = {"units": output.unit, "long_name": output.long_name}
-    if table.output in PARTLY_MISSING:
-        attrs["missing_ok"] = 1
+def _variables(table: Table, found: Statistics) -> dict[str, Told]:
+    """Every statistic of an output, [quantile, label, period] or without quantiles."""
+    output, attrs = ALL[table.output], _attrs(table)
 
-    def array(values: np.ndarray, what: str) -> xr.DataArray:
-        dims = ("quantile", table.dim, period)[-values.ndim :]
+    def told(values: np.ndarray, what: str) -> Told:
         named = attrs | {"long_name": f"{what} of {output.long_name}"} if what else attrs
-        return xr.DataArray(values, dims=dims, coords={dim: coords[dim] for dim in dims}, attrs=named)
+        return ("quantile", *_coords(table))[-values.ndim :], values, named
 
     return {
-        table.output: array(found.quantiles, ""),
-        f"{table.output}_error": array(found.quantile_error, "Monte Carlo standard error of the quantile"),
-        f"{table.output}_mean": array(found.mean, "mean"),
-        f"{table.output}_mean_error": array(found.mean_error, "Monte Carlo standard error of the mean"),
-        f"{table.output}_sd": array(found.sd, "standard deviation"),
-        f"{table.output}_zero": array(found.zero, "share of draws that are exactly 0"),
+        table.output: told(found.quantiles, ""),
+        f"{table.output}_error": told(found.quantile_error, "Monte Carlo standard error of the quantile"),
+        f"{table.output}_mean": told(found.mean, "mean"),
+        f"{table.output}_mean_error": told(found.mean_error, "Monte Carlo standard error of the mean"),
+        f"{table.output}_sd": told(found.sd, "standard deviation"),
+        f"{table.output}_zero": told(found.zero, "share of draws that are exactly 0"),
     }
+
+
+def _attrs(table: Table) -> dict[str, Any]:
+    """Unit and name of an output, and whether it may be missing."""
+    attrs: dict[str, Any] = {"units": ALL[table.output].unit, "long_name": ALL[table.output].long_name}
+    return attrs | {"missing_ok": 1} if table.output in PARTLY_MISSING else attrs
+
+
+def _coords(table: Table) -> dict[str, list[Any]]:
+    """Labels and periods of a table by their dims."""
+    return {table.dim: list(table.labels), _period_dim(table): _period_labels(table)}
+
+
+def _period_dim(table: Table) -> str:
+    return "time" if table.period == "quarter" else table.period
 
 
 def _period_labels(table: Table) -> list[Any]:
@@ -90,44 +105,29 @@ def exceedance_dataset(passed: Sequence[Exceedance]) -> xr.Dataset:
 
 def draws_dataset(world: World, first: int, cells: Float32[np.ndarray, "cell draw"]) -> xr.Dataset:
     """One block of kept draws: every table of the summary before its quantiles, draws last [axis, period, draw]."""
-    arrays = {}
+    variables: dict[str, Told] = {}
+    coords: dict[str, Any] = {}
     by_key = by_table(world, cells)
     for key, table in tables(world).items():
-        values = by_key[key]
-        name = table.output if table.period != "quarter" else f"{table.output}_quarter"
-        period = "time" if table.period == "quarter" else table.period
-        dim = f"quarterly_{table.dim}" if table.period == "quarter" else table.dim
-        attrs: dict[str, Any] = {"units": ALL[table.output].unit, "long_name": ALL[table.output].long_name}
-        if table.output in PARTLY_MISSING:
-            attrs["missing_ok"] = 1
-        arrays[name] = xr.DataArray(
-            values,
-            dims=(dim, period, "draw"),
-            coords={
-                dim: list(table.labels),
-                period: _period_labels(table),
-                "draw": np.arange(first, first + values.shape[-1]),
-            },
-            attrs=attrs,
-        )
-    return xr.merge([array.to_dataset(name=name) for name, array in arrays.items()], join="outer")
+        own = table
+        if table.period == "quarter":
+            own = table._replace(dim=f"quarterly_{table.dim}")
+        name = f"{table.output}_quarter" if table.period == "quarter" else table.output
+        variables[name] = (*_coords(own), "draw"), by_key[key], _attrs(table)
+        coords |= _coords(own)
+    return xr.Dataset(variables, {**coords, "draw": np.arange(first, first + cells.shape[-1])})
 
 
 def _priors(world: World) -> xr.Dataset:
     """Quantiles of every prior, in the model's unit, with the key of its sources."""
     axes = world.book.axes
-    levels = np.array(LEVELS)
-    arrays = {}
+    variables: dict[str, Told] = {}
     for name, prior in sorted(world.book.priors.items()):
         shape = [len(axes[dim]) for dim in prior.dims]
-        values = np.array([_quantiles(member) for member in prior.table.values()]).T.reshape(len(levels), *shape)
-        arrays[name] = xr.DataArray(
-            values,
-            dims=("quantile", *prior.dims),
-            coords={"quantile": levels, **{dim: list(axes[dim]) for dim in prior.dims}},
-            attrs=_prior_attrs(prior),
-        )
-    return xr.Dataset(arrays)
+        values = np.array([_quantiles(member) for member in prior.table.values()]).T.reshape(len(LEVELS), *shape)
+        variables[name] = ("quantile", *prior.dims), values, _prior_attrs(prior)
+    dims = dict.fromkeys(dim for dims, _, _ in variables.values() for dim in dims[1:])
+    return xr.Dataset(variables, {"quantile": np.array(LEVELS), **{dim: list(axes[dim]) for dim in dims}})
 
 
 @functools.lru_cache(maxsize=1 << 14)

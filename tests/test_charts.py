@@ -55,6 +55,21 @@ def test_charts__same_run_same_bytes(made, base_run):
     assert all(again[name] == data for name, data in made.items())
 
 
+def test_drawn__needs_every_file_and_the_commit_in_each(made, base_run, tmp_path):
+    assert not charts.drawn(base_run.tree, tmp_path / "report")
+    for name, data in made.items():
+        assert not charts.drawn(base_run.tree, tmp_path)
+        (tmp_path / name).write_bytes(data)
+    assert charts.drawn(base_run.tree, tmp_path)
+    later = base_run.tree.copy()
+    later.attrs["commit"] = "0" * 64
+    assert not charts.drawn(later, tmp_path)
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data.replace(base_run.tree.attrs["commit"].encode(), b"0" * 64))
+        assert not charts.drawn(base_run.tree, tmp_path)
+        (tmp_path / name).write_bytes(data)
+
+
 def test_charts__history_is_the_reported_line_and_the_forecast_follows_it(panels, base_run):
     line, quantiles, words = panels["NVIDIA data-centre revenue per calendar quarter"]
     assert words["as_of"] == "2026-02-28"

@@ -94,6 +94,22 @@ def test_run__prints_the_table_the_folder_and_the_time(chipcast, base_run):
     assert {path.name for path in (base_run.folder / "report").iterdir()} >= {"headline.png", "headline.svg"}
 
 
+def test_run__draws_the_charts_of_a_finished_run_once(chipcast, base_run, tmp_path, monkeypatch):
+    shutil.copytree(base_run.folder.parent, tmp_path / "runs")
+    report = tmp_path / "runs" / base_run.folder.name / "report"
+    shutil.rmtree(report, ignore_errors=True)
+    chipcast("run", "--draws", 4096, "--seed", 7)
+    before = {path: path.stat().st_ino for path in report.iterdir()}
+    assert len(before) == 6
+    monkeypatch.setattr("sim.charts.charts", lambda tree: pytest.fail("drawn again"))
+    assert f"Charts: runs/{base_run.folder.name}/report" in chipcast("run", "--draws", 4096, "--seed", 7).out
+    assert {path: path.stat().st_ino for path in report.iterdir()} == before
+    monkeypatch.setattr("sim.charts.charts", lambda tree: {"revenue.svg": b"new"})
+    (report / "revenue.svg").unlink()
+    assert chipcast("run", "--draws", 4096, "--seed", 7).code == 0
+    assert (report / "revenue.svg").read_bytes() == b"new"
+
+
 def test_run__json_is_the_same_table_and_nothing_else(chipcast, base_run, monkeypatch):
     monkeypatch.setattr("sim.charts.charts", lambda tree: {})
     ended = chipcast("run", "--json", "--draws", 4096, "--seed", 7, "--out", base_run.folder.parent)
