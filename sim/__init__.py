@@ -9,17 +9,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.conditioning import condition
     from sim.forecast import load, run
     from sim.forecast import open_ as open
 
-__all__ = ["load", "open", "run"]
+__all__ = ["condition", "load", "open", "run"]
+
+HOME = {"condition": ("sim.conditioning", "condition"), "open": ("sim.forecast", "open_")}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the work behind ``load``, ``run`` and ``open`` when it is first asked for, so that import is light."""
+    """Import the work behind a function when it is first asked for, so that import is light."""
     if name not in __all__:
         raise AttributeError(f"module 'sim' has no attribute {name!r}")
     import importlib
 
-    work = importlib.import_module("sim.forecast")
-    return getattr(work, {"open": "open_"}.get(name, name))
+    module, function = HOME.get(name, ("sim.forecast", name))
+    return getattr(importlib.import_module(module), function)

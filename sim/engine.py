@@ -29,7 +29,7 @@ from sim.model.structure import Structure
 from sim.tally import Gauge, Sums, Tally, Thresholds
 from sim.world import World
 
-__all__ = ["PILOT", "STREAM_VERSION", "Block", "Engine", "blocks", "within_memory"]
+__all__ = ["PILOT", "STREAM_VERSION", "Block", "Engine", "blocks", "named", "within_memory"]
 
 STREAM_VERSION = 3
 """Raised whenever the same seed would give other numbers."""
@@ -206,9 +206,10 @@ class Engine:
 
     def _cells(self, group: np.ndarray) -> Float[Array, "device block cell draw"]:
         with enough_memory():
-            return self._simulated(self._sampled(group))
+            return self.simulated(self._sampled(group))
 
-    def _simulated(self, values: Float[Array, "device block entry draw"]) -> Float[Array, "device block cell draw"]:
+    def simulated(self, values: Float[Array, "device block entry draw"]) -> Float[Array, "device block cell draw"]:
+        """Cells of drawn values, of as many blocks as one call takes."""
         program = _path(self.world.structure, self._shapes, cells.plan(self.world), self.on)
         return program(values, self._forcing, self._fiscal)
 
@@ -306,7 +307,7 @@ def _path(structure: Structure, shapes: Shapes, plan: cells.Plan, on: Mesh) -> A
 
     def simulated(values: Array, forcing: simulate.Forcing, fiscal: cells.FiscalYears) -> Array:
         def one(values: Array) -> Array:
-            beliefs = _named(values, shapes)
+            beliefs = named(values, shapes)
             years = simulate.years(structure, beliefs, forcing, functools.partial(cells.of_year, plan))
             found = cells.cells(plan, fiscal, beliefs, years)
             rows = [each.reshape(-1, values.shape[-1]) for each in found.values()]
@@ -322,7 +323,7 @@ def _path(structure: Structure, shapes: Shapes, plan: cells.Plan, on: Mesh) -> A
 @functools.lru_cache(maxsize=8)
 def _flows(structure: Structure, shapes: Shapes) -> Any:
     """The compiled simulation of one block with every flow: (values, forcing) -> flows."""
-    return jax.jit(lambda values, forcing: simulate.trajectory(structure, _named(values, shapes), forcing))
+    return jax.jit(lambda values, forcing: simulate.trajectory(structure, named(values, shapes), forcing))
 
 
 @functools.lru_cache(maxsize=8)
@@ -343,7 +344,7 @@ def _counters(size: int, counter: str, on: Mesh) -> Any:
     return devices.on_all(lambda: jax.tree.map(lambda each: each[None], tally.empty(size, counter)), on, ())
 
 
-def _named(values: Float[Array, "entry draw"], shapes: Shapes) -> Beliefs:
+def named(values: Float[Array, "entry draw"], shapes: Shapes) -> Beliefs:
     """Each input's values in its own shape, draws last."""
     beliefs, start = {}, 0
     for name, shape in shapes:

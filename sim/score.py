@@ -15,7 +15,6 @@ __all__ = [
     "Skill",
     "covered",
     "crps",
-    "crps_of_quantiles",
     "log_score",
     "pit",
     "quantiles",
@@ -25,6 +24,7 @@ __all__ = [
 Draws = Float64[np.ndarray, "*case draw"]
 Cases = Float64[np.ndarray, "*case"]
 Weights = Float64[np.ndarray, " draw"] | None
+Levels = Sequence[float] | Float64[np.ndarray, " level"]
 
 REPEATS = 4_000
 """Bootstrap samples behind an interval."""
@@ -49,28 +49,6 @@ def crps(draws: Draws, truth: Cases, weights: Weights = None) -> Cases:
     return far - apart
 
 
-def crps_of_quantiles(
-    levels: Float64[np.ndarray, " level"], values: Float64[np.ndarray, "*case level"], truth: Cases
-) -> Cases:
-    """The same of a distribution of which quantiles are stored: it is linear between them and ends at the outermost.
-
-    Twice the integral of the pinball loss over the levels, which are in order; the CRPS of that very distribution.
-    """
-    ends = np.concatenate([[0.0], levels, [1.0]])
-    points = np.concatenate([values[..., :1], values, values[..., -1:]], axis=-1)
-    gap, low, high = np.diff(points, axis=-1), ends[:-1], ends[1:]
-    y = np.clip(np.asarray(truth)[..., None], points[..., :1], points[..., -1:])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = np.clip(np.where(gap > 0, (y - points[..., :-1]) / gap, y >= points[..., 1:]), 0, 1)
-    at = low + part * (high - low)
-    # F runs from low to at before y, from at to high after it; both squares integrate in closed form over x
-    before = part * gap * (low * low + low * at + at * at) / 3
-    after = (1 - part) * gap * ((1 - at) ** 2 + (1 - at) * (1 - high) + (1 - high) ** 2) / 3
-    outside = np.abs(np.asarray(truth) - y[..., 0])
-    found: Cases = (before + after).sum(axis=-1) + outside
-    return found
-
-
 def log_score(draws: Draws, truth: Cases, weights: Weights = None) -> Cases:
     """Minus the log density at the truth, both positive, in nats: a kernel density of the logarithms.
 
@@ -81,7 +59,8 @@ def log_score(draws: Draws, truth: Cases, weights: Weights = None) -> Cases:
     x, y = np.log(ordered), np.log(np.asarray(truth, dtype=np.float64))
     middle = (share * x).sum(axis=-1, keepdims=True)
     sd = np.sqrt((share * (x - middle) ** 2).sum(axis=-1))
-    range_ = _at(x, share, 0.75) - _at(x, share, 0.25)
+    low, high = np.log(quantiles(draws, (0.25, 0.75), weights))
+    range_ = high - low
     spread = np.where(range_ > 0, np.minimum(sd, range_ / NORMAL_IQR), sd)
     width = SILVERMAN * spread * (share**2).sum(axis=-1) ** 0.2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -92,7 +71,7 @@ def log_score(draws: Draws, truth: Cases, weights: Weights = None) -> Cases:
 
 def pit(draws: Draws, truth: Cases, weights: Weights = None) -> Cases:
     """Probability integral transform: the forecast probability below the truth, and half of that exactly at it."""
-    share = _shares(draws, weights)
+    share = _share(draws.shape[-1], weights)
     y = np.asarray(truth)[..., None]
     found: Cases = (share * ((draws < y) + (draws == y) / 2)).sum(axis=-1)
     return found
@@ -104,32 +83,27 @@ def covered(draws: Draws, truth: Cases, level: float, weights: Weights = None) -
     return np.asarray((low <= truth) & (truth <= high))
 
 
-def quantiles(draws: Draws, levels: Sequence[float], weights: Weights = None) -> Float64[np.ndarray, "level *case"]:
+def quantiles(draws: Draws, levels: Levels, weights: Weights = None) -> Float64[np.ndarray, "level *case"]:
     """Quantiles of weighted draws: the cumulative weight up to the middle of each draw's own, linear between."""
-    ordered, share = _ordered(draws, weights)
-    return np.stack([_at(ordered, share, level) for level in levels])
+    rows = draws.reshape(-1, draws.shape[-1])
+    share = _share(draws.shape[-1], weights)
+    found = np.empty((len(levels), len(rows)))
+    for row, values in enumerate(rows):
+        order = np.argsort(values)
+        upto = np.cumsum(share[order])
+        found[:, row] = np.interp(levels, upto - share[order] / 2, values[order])
+    return found.reshape(len(levels), *draws.shape[:-1])
 
 
-def _at(ordered: Draws, share: Draws, level: float) -> Cases:
-    middle = np.cumsum(share, axis=-1) - share / 2
-    flat = zip(middle.reshape(-1, middle.shape[-1]), ordered.reshape(-1, ordered.shape[-1]), strict=True)
-    found: Cases = np.array([np.interp(level, at, values) for at, values in flat]).reshape(ordered.shape[:-1])
-    return found
-
-
-def _shares(draws: Draws, weights: Weights) -> Draws:
-    """Weights that sum to 1, in the shape of the draws."""
-    share = np.full(draws.shape[-1], 1 / draws.shape[-1]) if weights is None else weights / weights.sum()
-    return np.broadcast_to(share, draws.shape)
+def _share(count: int, weights: Weights) -> Float64[np.ndarray, " draw"]:
+    """Weights that sum to 1; equal ones where none are given."""
+    return np.full(count, 1 / count) if weights is None else weights / weights.sum()
 
 
 def _ordered(draws: Draws, weights: Weights) -> tuple[Draws, Draws]:
     """Draws in order of size, with their weights."""
     order = np.argsort(draws, axis=-1)
-    return (
-        np.take_along_axis(draws, order, axis=-1).astype(np.float64),
-        np.take_along_axis(_shares(draws, weights), order, axis=-1),
-    )
+    return np.take_along_axis(draws, order, axis=-1).astype(np.float64), _share(draws.shape[-1], weights)[order]
 
 
 class Skill(NamedTuple):

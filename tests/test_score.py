@@ -7,7 +7,7 @@ import pytest
 import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import stats
 
 from sim import score
 
@@ -51,30 +51,6 @@ def test_weights__are_as_good_as_copies(counts):
     weights, copied = np.array(counts, dtype=float), np.repeat(draws, counts)
     assert score.crps(draws, truth, weights) == pytest.approx(score.crps(copied, truth), abs=1e-12)
     assert score.pit(draws, truth, weights) == pytest.approx(score.pit(copied, truth), abs=1e-12)
-
-
-def test_crps_of_quantiles__is_that_of_the_line_through_them():
-    levels, values = np.array([0.1, 0.3, 0.6, 0.9]), np.array([[1.0, 2, 2, 5], [1.0, 2, 4, 9]])
-    for row, truth in [(0, 0.2), (0, 2.0), (0, 3.3), (1, 2.9), (1, 12.0), (1, 1.0)]:
-        points, p = values[row], levels
-
-        def cdf(x, points=points, p=p):
-            return 0.0 if x < points[0] else 1.0 if x >= points[-1] else float(np.interp(x, points, p))
-
-        cuts = sorted({0.0, truth, 13.0, *points})
-        expected = sum(
-            integrate.quad(lambda x, t=truth: (cdf(x) - (x >= t)) ** 2, a + 1e-9, b - 1e-9)[0]
-            for a, b in itertools.pairwise(cuts)
-        )
-        assert score.crps_of_quantiles(levels, values[row], np.float64(truth)) == pytest.approx(expected, abs=1e-6)
-
-
-def test_crps_of_quantiles__comes_to_that_of_the_draws():
-    levels = np.arange(1, 200) / 200
-    values = stats.norm(5, 2).ppf(levels)
-    for truth in (1.0, 5.5, 12.0):
-        expected = scoringrules.crps_normal(truth, 5, 2)
-        assert score.crps_of_quantiles(levels, values, np.float64(truth)) == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("truth", [1.5, 2.7, 5.0])

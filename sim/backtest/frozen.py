@@ -23,7 +23,7 @@ from sim.ensemble import Quantity, ensemble, quantity
 from sim.errors import BookError, IntegrityError, Place
 from sim.world import World
 
-__all__ = ["DRAWS", "LEVELS", "freeze", "read", "score", "scores", "table", "write"]
+__all__ = ["DRAWS", "LEVELS", "freeze", "read", "refuse_existing", "score", "scores", "table", "write"]
 
 FORMAT = 1
 DRAWS = 102_400
@@ -118,15 +118,19 @@ def _quantities(world: World) -> Iterator[str]:
 
 def write(document: dict[str, Any], path: Path) -> None:
     """Write a frozen forecast, a figure a line. BookError: there is one already, which is never overwritten."""
-    if path.exists():
-        raise BookError(
-            "freeze-exists", f"{path} is there already", remedy="a frozen forecast stays; name another file"
-        )
+    refuse_existing(path)
     head = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items() if key != "figures"]
     lines = [f"{json.dumps(name)}: {json.dumps(figure)}" for name, figure in document["figures"].items()]
     text = "{\n" + ",\n".join(head) + ',\n"figures": {\n' + ",\n".join(lines) + "\n}}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def refuse_existing(path: Path) -> None:
+    """BookError: there is such a file already."""
+    if path.exists():
+        remedy = "a frozen forecast stays; name another file"
+        raise BookError("freeze-exists", f"{path} is there already", remedy=remedy)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -27,6 +27,8 @@ LAST_VALUE = "last value"
 LAST_GROWTH = "last growth"
 METHODS = (RANDOM_WALK, LAST_VALUE, LAST_GROWTH)
 QUARTERS = 4
+SUMS = float(np.sqrt((2 * QUARTERS**2 + 1) / (3 * QUARTERS**2)))
+"""Sd of the growth of sums of four quarters of a walk over that of the walk in a year: .83."""
 
 
 class Growth(NamedTuple):
@@ -40,13 +42,16 @@ class Growth(NamedTuple):
     """Years of growth behind the drift, all series together; without end where it is no estimate."""
 
 
-def growths(seen: Float64[np.ndarray, " growth"], last: float, per_year: int = 1) -> dict[str, Growth]:
+def growths(
+    seen: Float64[np.ndarray, " growth"], last: float, per_year: int = 1, *, of_sums: bool = False
+) -> dict[str, Growth]:
     """What each method makes of the growths it has seen, ``per_year`` of them a year, and of the latest year's growth.
 
     The random walk: their mean and sd. The last value: no growth, and their root mean square. The last growth: that
-    again, and the sd of the difference of two growths, which is that of one times the root of two.
+    again, and the sd of the difference of two growths, which is that of one times the root of two. Growth ``of_sums``
+    of four quarters is turned into that of a walk by quarters, which moves more.
     """
-    many, root = len(seen), np.sqrt(per_year)
+    many, root = len(seen), np.sqrt(per_year) / (SUMS if of_sums else 1)
     sd, mean = float(seen.std(ddof=1)) * root, float(seen.mean()) * per_year
     square = float(np.sqrt(np.mean(seen * seen))) * root
     return {

@@ -9,23 +9,25 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sim import devices
-from sim.backtest import pictures, safety
-from sim.backtest.scoreboard import Scoreboard, dates, scoreboard, sentences
+from sim.backtest import frozen, pictures, safety
+from sim.backtest.scoreboard import HEADLINE, Scoreboard, dates, scoreboard, sentences
 from sim.backtest.scored import OURS, Scored, Summary
 from sim.backtest.vintages import CONSENSUS
+from sim.book.load import priors_folder
 
 __all__ = ["BEGIN", "END", "generated", "readme_table", "written"]
 
 BEGIN, END = "<!-- generated: scores -->", "<!-- end of what is generated -->"
 PAGE, README = Path("docs/scoreboard.md"), Path("README.md")
 README_BEGIN = "<!-- generated: scoreboard -->"
-HEADLINE = ("capex[reported,2024]", "capex[reported,2025]", "line[nvidia,2024]", "line[nvidia,2025]")
 YEARS = ("2024", "2025")
 
 
 def written(page: str, lines: Iterable[str], begin: str = BEGIN) -> str:
-    """A page with its generated part made anew."""
+    """A page with its generated part made anew. ValueError: it has no such part."""
     before, _, rest = page.partition(begin)
+    if END not in rest:
+        raise ValueError(f"no {begin} with its {END}")
     return f"{before}{begin}\n" + "\n".join(lines) + f"\n{END}{rest.partition(END)[2]}"
 
 
@@ -37,17 +39,21 @@ def generated(board: Scoreboard, places: Iterable[safety.Place]) -> Iterator[str
     yield from ("![How far the intervals held](scoreboard-calibration.png)", "")
     yield from ("## Capex process, rolling origins 2010 to 2024", "", *_summary(board.rolling_summary), "")
     yield from ("## Headline figures, every forecast", "", *_headline(board.rows), "")
-    yield from ("## Safety check", "", *_safety(list(places)))
+    yield from ("## Safety check", "", *_safety(list(places)), "")
+    yield from ("## Frozen", "", "| file | figures | sha256 |", "|---|---:|---|")
+    for path in sorted((priors_folder() / "frozen").glob("*.json")):
+        document = frozen.read(path)
+        yield f"| priors/frozen/{path.name} | {len(document['figures'])} | `{document['sha256']}` |"
 
 
 def _summary(rows: Iterable[Summary]) -> Iterator[str]:
-    yield "| metric | forecast | cases | CRPS | log score | 50 / 80 / 90 % held | width | bias | our skill [90 %] |"
-    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+    yield "| metric | forecast | cases | CRPS | log score | 50/80/90 % held | width | PIT | bias | our skill [90 %] |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     for row in rows:
         held = " / ".join(f"{100 * each:.0f}" for each in row.covered)
         yield (
             f"| {row.metric} | {row.method} | {row.cases} | {row.crps:.3f} | {row.log_score:.2f} | {held} "
-            f"| {row.width:.2f} | {row.bias:+.2f} | {_skill(row)} |"
+            f"| {row.width:.2f} | {row.pit:.2f} | {row.bias:+.2f} | {_skill(row)} |"
         )
 
 

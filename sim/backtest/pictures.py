@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.backtest.scoreboard import HEADLINE
 from sim.backtest.scored import LEVELS, OURS, Scored
 from sim.backtest.vintages import CONSENSUS
 from sim.figures import BLUE, GRID, INK, MUTED, ORANGE, head_and_foot, render, style
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["calibration", "vintages"]
 
-FIGURES = {
-    "capex[reported,2024]": "Four companies' capex 2024",
-    "capex[reported,2025]": "Four companies' capex 2025",
-    "line[nvidia,2024]": "NVIDIA data centre 2024",
-    "line[nvidia,2025]": "NVIDIA data centre 2025",
-}
+TITLES = (
+    "Four companies' capex 2024",
+    "Four companies' capex 2025",
+    "NVIDIA data centre 2024",
+    "NVIDIA data centre 2025",
+)
 SOURCES = (
     "company filings; Visible Alpha, Jefferies and Morgan Stanley as cited in priors/consensus.yaml; Epoch AI, CC BY. "
     "Not investment advice"
@@ -33,7 +34,7 @@ def vintages(rows: Sequence[Scored]) -> bytes:
 
     with style():
         figure = Figure(figsize=(10.8, 4.2))
-        for i, (text, title) in enumerate(FIGURES.items()):
+        for i, (text, title) in enumerate(zip(HEADLINE, TITLES, strict=True)):
             axes = figure.add_axes((0.05 + 0.243 * i, 0.2, 0.185, 0.53))
             _said(axes, title, [row for row in rows if row.quantity == text])
         reading = (

@@ -46,11 +46,11 @@ class Place(NamedTuple):
 
 def places(name: str, came: dict[str, float], *, seed: int = 0, beats: Sequence[float] = BEATS) -> Iterator[Place]:
     """Every cell of the grid for one book and each year that came [bn USD]; years already over then are left out."""
-    book = load(name)
+    plain = build(load(name))
+    years = [year for year in came if dt.date(int(year), 12, 31) > plain.book.as_of]
     for beat in beats:
         for scale in SCALES:
-            world = build(load(name, overrides=_overrides(build(book), beat, scale)))
-            years = [year for year in came if dt.date(int(year), 12, 31) > book.as_of]
+            world = build(load(name, overrides=_overrides(plain, beat, scale)))
             wanted = [quantity(world, f"capex[reported,{year}]") for year in years]
             for year, draws in zip(years, ensemble(world, wanted, draws=DRAWS, seed=seed).quantities, strict=True):
                 low, high = (float(each) for each in score.quantiles(draws, (TAIL, 1 - TAIL)))

@@ -17,7 +17,7 @@ from sim.errors import BookError
 from sim.fit.record import record
 from sim.world import World, build
 
-__all__ = ["ALL", "POOLED", "Scoreboard", "as_json", "dates", "scoreboard", "sentences", "table"]
+__all__ = ["ALL", "HEADLINE", "POOLED", "Scoreboard", "as_json", "dates", "scoreboard", "sentences", "table"]
 
 ALL = "all"
 POOLED = "all figures"
@@ -25,8 +25,8 @@ BASE = "base"
 ROLLING_BLOCK = 3
 """Origins of a block of the bootstrap: forecasts reach three years ahead."""
 VINTAGE_BLOCK = 1
-TOLD = ("capex[reported,2024]", "capex[reported,2025]", "line[nvidia,2024]", "line[nvidia,2025]")
-"""Figures that a vintage's sentence tells of, as far as they came after it."""
+HEADLINE = ("capex[reported,2024]", "capex[reported,2025]", "line[nvidia,2024]", "line[nvidia,2025]")
+"""Figures that are told of one by one, as far as they came after a book."""
 SAID = {"capex": "four companies' capex", "line": "NVIDIA data centre"}
 
 Progress = Callable[[str], None]
@@ -100,7 +100,7 @@ def _vintage(
     """One book's rows; books with the same annual record share the spread factors learned from it."""
     annual = record(_capex_rows(), as_of=book.book.as_of)
     if annual.digest not in factors:
-        factors[annual.digest] = rolling.factors(annual, as_of=book.book.as_of)
+        factors[annual.digest] = rolling.factors(annual)
     folder = priors_folder() / "history"
     made = vintages.cases(book, later, folder, annual, factors[annual.digest], seed=seed, draws=draws)
     return [row for case in made for row in scored(case)]
@@ -117,7 +117,7 @@ def sentences(board: Scoreboard) -> list[str]:
 
 def _sentence(board: Scoreboard, name: str) -> str:
     parts = []
-    for text in TOLD:
+    for text in HEADLINE:
         ours, consensus = (_row(board, name, text, method) for method in (OURS, vintages.CONSENSUS))
         if ours is not None:
             said = f"{SAID[text.split('[')[0]]} {text[-5:-1]} {ours.p50:,.0f} bn ({ours.p05:,.0f} to {ours.p95:,.0f})"
@@ -167,7 +167,7 @@ def _table(title: str, rows: Iterable[Summary]) -> Table:
     made = Table(title=title, box=None, title_justify="left")
     made.add_column("metric")
     made.add_column("forecast")
-    for name in ("cases", "CRPS", "log score", "50/80/90 % held", "bias", "our skill", "90 % interval"):
+    for name in ("cases", "CRPS", "log score", "50/80/90 % held", "PIT", "bias", "our skill", "90 % interval"):
         made.add_column(name, justify="right")
     before = ""
     for row in rows:
@@ -180,6 +180,7 @@ def _table(title: str, rows: Iterable[Summary]) -> Table:
             f"{row.crps:.3f}",
             f"{row.log_score:.2f}",
             held,
+            f"{row.pit:.2f}",
             f"{row.bias:+.2f}",
             f"{skill.skill:+.2f}" if skill else "",
             f"{skill.low:+.2f} to {skill.high:+.2f}" if skill and not math.isnan(skill.low) else "",

@@ -14,6 +14,7 @@ __all__ = ["LEVELS", "OURS", "Case", "Scored", "Summary", "scored", "summaries"]
 OURS = "chipcast"
 LEVELS = (0.5, 0.8, 0.9)
 """Probabilities of the central intervals whose coverage is counted."""
+TENTHS = np.linspace(0, 1, 11)
 NOISE = 11
 """Stream of the errors of noisy truths."""
 LEAST = 1e-3
@@ -77,6 +78,10 @@ class Summary:
     covered: tuple[float, ...]
     width: float
     bias: float
+    pit: float
+    """Mean of the percentiles of what came [1]: a half of an unbiased forecast."""
+    pits: tuple[int, ...]
+    """How many fell into each tenth of their forecasts."""
     skill: score.Skill | None
     """1 - our CRPS / the method's on the cases that both forecast; nothing for ourselves."""
 
@@ -132,6 +137,8 @@ def _summary(rows: list[Scored], metric: str, block: int) -> list[Summary]:
             covered=tuple(np.mean([row.covered for row in own.values()], axis=0).tolist()),
             width=float(np.mean([row.width for row in own.values()])),
             bias=float(np.mean([row.bias for row in own.values()])),
+            pit=float(np.mean([row.pit for row in own.values()])),
+            pits=tuple(np.histogram([row.pit for row in own.values()], TENTHS)[0].tolist()),
             skill=None if method == OURS else _skill(by_method[OURS], own, block),
         )
         for method, own in by_method.items()

@@ -31,6 +31,7 @@ FEWEST = 4
 """Growths of a series by quarter below which the simple methods have nothing to say."""
 
 Draws = Float64[np.ndarray, " draw"]
+Walk = Float64[np.ndarray, "time draw"]
 Factors = Mapping[str, Mapping[str, float]]
 
 
@@ -54,7 +55,7 @@ def cases(
     nowcast = [quantity(book, text) for text in _nowcasts(book, came)]
     made = ensemble(book, [*wanted, *nowcast], draws=draws, seed=seed).quantities
     told = dict(zip(map(str, nowcast), np.median(made[len(wanted) :], axis=1), strict=True))
-    then = _Then(book, annual, factors, told)
+    then = _Then(book, annual, factors, told, seed)
     found = []
     for outcome, asked, own in zip(came, wanted, made[: len(wanted)], strict=True):
         stream = [seed, *outcome.quantity.encode()]  # of the figure alone, so that no other one that came changes it
@@ -108,16 +109,16 @@ def _unreported(text: str) -> bool:
 class _Then:
     """What was known on a book's date, as the simple methods need it."""
 
-    def __init__(self, book: World, annual: Record, factors: Factors, nowcast: dict[str, float]) -> None:
-        self.book, self.annual, self.factors, self.nowcast = book, annual, factors, nowcast
+    def __init__(self, book: World, annual: Record, factors: Factors, nowcast: dict[str, float], seed: int) -> None:
+        self.book, self.annual, self.factors, self.nowcast, self.seed = book, annual, factors, nowcast, seed
+        self.paths: dict[str, dict[str, tuple[Walk, float]]] = {}
         self.published = [each for each in published.read() if _fresh(each, book.book.as_of)]
 
     def opponents(self, outcome: Outcome, asked: Quantity, seed: list[int], draws: int) -> dict[str, Draws]:
         """Draws of each method that has something to say of a figure."""
-        known, growth, factor = self._series(asked)
         found = {
-            method: recalibrated(_walked(known, each, asked, seed, draws), factor[method])
-            for method, each in growth.items()
+            method: recalibrated(_summed(asked, path), factor)
+            for method, (path, factor) in self._paths(asked, draws).items()
         }
         errors = np.random.default_rng([*seed, 1]).permutation(self._beat(draws))
         if asked.output == "capex" and (point := self._consensus(outcome.quantity)):
@@ -125,6 +126,19 @@ class _Then:
         if guided := self._guidance(asked):
             found[GUIDANCE] = dressed(guided, errors)
         return found
+
+    def _paths(self, asked: Quantity, draws: int) -> dict[str, tuple[Walk, float]]:
+        """Each method's path of a figure's series, and its spread factor; one path for all periods of a series."""
+        name = f"{asked.output}[{asked.label}]"
+        if name not in self.paths:
+            known, growth, factor = self._series(asked)
+            stream = [self.seed, *name.encode()]  # of the series alone, so that no other figure that came changes it
+            steps = len(asked.weights) - len(known)
+            self.paths[name] = {
+                method: (_joined(known, walks(each, steps, draws, stream)), factor[method])
+                for method, each in growth.items()
+            }
+        return self.paths[name]
 
     def _series(self, asked: Quantity) -> tuple[np.ndarray, dict[str, Growth], Mapping[str, float]]:
         """Quarters known of a figure's series, the growth that each method expects, and its spread factor."""
@@ -135,7 +149,8 @@ class _Then:
             known = values[: record_.handover + 1]
             own = self.annual.growth
             seen = self.annual.total_growth if asked.label == TOTAL else own[np.isfinite(own)]
-            return known, growths(seen, _latest(known)), self.factors["total" if asked.label == TOTAL else "company"]
+            group = "total" if asked.label == TOTAL else "company"
+            return known, growths(seen, _latest(known), of_sums=True), self.factors[group]
         if asked.output == "line":
             values = record_.line[:, book.book.axes["reported_supplier"].index(asked.label)]
             known = values[: np.flatnonzero(reported(book, asked.label))[-1] + 1]
@@ -185,11 +200,13 @@ def _latest(known: Float64[np.ndarray, " time"]) -> float:
     return float(np.log(known[-1] / known[-1 - QUARTERS]))
 
 
-def _walked(known: np.ndarray, growth: Growth, asked: Quantity, seed: list[int], draws: int) -> Draws:
-    """A figure [draw] from its quarters known and a walk on from the last of them."""
-    steps = len(asked.weights) - len(known)
-    ahead = known[-1] * np.exp(walks(growth, steps, draws, seed))
-    path = np.concatenate([np.broadcast_to(known[:, None], (len(known), draws)), ahead])
+def _joined(known: np.ndarray, growth: Walk) -> Walk:
+    """Quarters known, then the walk on from the last of them."""
+    return np.concatenate([np.broadcast_to(known[:, None], (len(known), growth.shape[1])), known[-1] * np.exp(growth)])
+
+
+def _summed(asked: Quantity, path: Walk) -> Draws:
+    """A figure [draw] of a path."""
     used = np.flatnonzero(asked.weights)
     found: Draws = asked.weights[used] @ path[used]
     return found

@@ -2,12 +2,13 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sim.cli.options import BASE, AsOf, Json, Scenarios, say_which, seed_of, with_progress
+from sim.cli.options import BASE, RUNS, AsOf, Json, Out, Scenarios, say_which, seed_of, with_progress
 
 __all__ = ["app"]
 
@@ -52,6 +53,7 @@ def freeze(
     from sim import devices, forecast
     from sim.backtest import frozen
 
+    frozen.refuse_existing(to)
     devices.cache_programs()
     world = forecast.load(scenario or BASE, as_of=as_of)
     say_which(world.book.as_of.isoformat(), as_of)
@@ -107,6 +109,36 @@ def update(
     if write:
         for path in updating.write(rows, told.checked, folder):
             print(f"Written: {path}; now run the tests", file=sys.stderr)
+
+
+@app.command()
+def condition(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, or the name of a scenario or a vintage.")],
+    on: Annotated[Path, typer.Option("--on", help="CSV of observed figures: metric,entity,period,value,error.")],
+    draws: Annotated[int | None, typer.Option(help="Number of draws; the run's own, else 100000.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Seed, a whole number; the run's own, else 0.")] = None,
+    out: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Condition a run on observed figures: reweight its draws, tell which beliefs moved, and store the posterior."""
+    from rich.console import Console
+
+    from sim import conditioning
+
+    began = time.perf_counter()
+    asked = conditioning.ask(run, draws=draws, seed=None if seed is None else seed_of(seed))
+    tree = with_progress(
+        asked.draws,
+        lambda progress: conditioning.condition(
+            asked.world, on, draws=asked.draws, seed=asked.seed, out=out, progress=progress
+        ),
+    )
+    if as_json:
+        print(json.dumps(conditioning.as_json(tree), allow_nan=False))
+    else:
+        Console().print(conditioning.page(tree))
+    said = f"Run: {out / str(tree.attrs['run'])}\nTook {time.perf_counter() - began:.1f} s."
+    print(said, file=sys.stderr if as_json else sys.stdout)
 
 
 @app.command()

@@ -25,11 +25,13 @@ __all__ = [
     "ROLLING",
     "Factor",
     "Origin",
+    "Past",
     "Rolling",
     "factor",
     "half_widths",
     "learned",
     "origins",
+    "pasts",
     "rolling",
     "spread_factor",
 ]
@@ -73,39 +75,50 @@ class Factor(NamedTuple):
     cases: int
 
 
-class Origin(NamedTuple):
-    """One forecast of the past: cumulative log growth [1] from the origin's year on, as forecast and as it came."""
+class Past(NamedTuple):
+    """What was known at the end of a year, and cumulative log growth [1] of the years after it as it came."""
 
     year: int
-    past: Record
-    companies: Float64[np.ndarray, "company horizon draw"]
-    total: Float64[np.ndarray, "horizon draw"]
+    known: Record
     came: Float64[np.ndarray, "company horizon"]
     total_came: Float64[np.ndarray, " horizon"]
 
 
-def origins(record: Record, *, as_of: dt.date, seed: int = 0, size: Size = ROLLING) -> Iterator[Origin]:
-    """Forecasts from each origin whose first year ahead is in the record, each fitted to what precedes it alone."""
-    for origin in range(FIRST_ORIGIN, record.years[-1]):
-        past = fit_record(record.until(origin), as_of=as_of, seed=seed, size=size)
-        began = record.years.index(origin)
+class Origin(NamedTuple):
+    """A forecast of that growth, fitted to what was known alone."""
+
+    past: Past
+    companies: Float64[np.ndarray, "company horizon draw"]
+    total: Float64[np.ndarray, "horizon draw"]
+
+
+def pasts(record: Record) -> Iterator[Past]:
+    """Each year from which a year ahead is in the record, one to three years of it."""
+    for year in range(FIRST_ORIGIN, record.years[-1]):
+        began = record.years.index(year)
         ahead = min(HORIZONS, len(record.years) - 1 - began)
-        rng = np.random.default_rng([seed, origin, 2])
-        growth = np.cumsum(simulate(past.thinned(DRAWS), ahead, rng), axis=1)
         start, outcome = record.level[:, began, None], record.level[:, began + 1 : began + 1 + ahead]
-        total = np.log((start[..., None] * np.exp(growth)).sum(axis=0) / start.sum())
-        came, total_came = np.log(outcome / start), np.log(outcome.sum(axis=0) / start.sum())
-        yield Origin(origin, past.record, growth, total, came, total_came)
+        yield Past(year, record.until(year), np.log(outcome / start), np.log(outcome.sum(axis=0) / start.sum()))
+
+
+def origins(record: Record, *, as_of: dt.date, seed: int = 0, size: Size = ROLLING) -> Iterator[Origin]:
+    """Forecasts from each of them."""
+    for past in pasts(record):
+        fitted = fit_record(past.known, as_of=as_of, seed=seed, size=size)
+        rng = np.random.default_rng([seed, past.year, 2])
+        growth = np.cumsum(simulate(fitted.thinned(DRAWS), past.came.shape[1], rng), axis=1)
+        start = past.known.level[:, -1, None]
+        yield Origin(past, growth, np.log((start[..., None] * np.exp(growth)).sum(axis=0) / start.sum()))
 
 
 def rolling(posterior: Posterior, size: Size = ROLLING) -> Rolling:
     """How far outcomes fell from the forecasts of all origins."""
     made = list(origins(posterior.record, as_of=posterior.as_of, seed=posterior.seed, size=size))
     return Rolling(
-        np.concatenate([np.full(len(each.total), each.year) for each in made]),
+        np.concatenate([np.full(len(each.total), each.past.year) for each in made]),
         np.concatenate([np.arange(1, len(each.total) + 1) for each in made]),
-        np.concatenate([half_widths(each.companies, each.came) for each in made], axis=1),
-        np.concatenate([half_widths(each.total, each.total_came) for each in made]),
+        np.concatenate([half_widths(each.companies, each.past.came) for each in made], axis=1),
+        np.concatenate([half_widths(each.total, each.past.total_came) for each in made]),
     )
 
 
