@@ -175,7 +175,7 @@ def test_run__more_draws_and_kept_ones_go_on_in_the_same_run(base_run, short):
 def test_run__a_damaged_run_is_refused_when_opened_and_made_again_when_asked(base_run, short):
     out, first = short
     folder = out / first.attrs["run"]
-    chunk = max((folder / "summary").rglob("c/*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    chunk = max((folder / "summary").rglob("c.*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
     data = bytearray(chunk.read_bytes())
     data[len(data) // 2] ^= 1
     chunk.write_bytes(data)

@@ -1,5 +1,6 @@
 """Kept draws of several parts as one lazy dataset: only what is asked for is read, and without dask."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,7 +62,11 @@ class Joined(BackendArray):
 
 def join(blocks: Sequence[Block]) -> xr.Dataset:
     """All blocks as one dataset along ``draw``; other coordinates are the first block's."""
-    opened = [open_group(block.folder).to_dataset() for block in blocks]
+    from zarr.errors import ZarrUserWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)  # a member moves while it is read: seen when it is opened
+        opened = [open_group(block.folder).to_dataset() for block in blocks]
     first = opened[0]
     data = {
         name: xr.Variable(

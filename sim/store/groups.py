@@ -2,73 +2,103 @@
 
 Text is stored as Zarr's variable-length UTF-8 and every chunk with a checksum. A missing chunk of floats reads as NaN,
 not as zero, also for a reader that knows no manifest.
+
+Zarr reads and writes a whole group in one event loop and in memory: its plain functions hand each of a thousand steps
+to another thread, and most of their time is waiting for it.
 """
 
+import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
-from zarr.codecs import ZstdCodec
-from zarr.storage import MemoryStore
+from xarray import conventions
 
-from sim.errors import IntegrityError, Place
+from sim.errors import IntegrityError
 from sim.store import io
-from sim.store.records import MANIFEST, File, Group, Manifest, canonical, damaged, sha256
+from sim.store.records import MANIFEST, File, Group, Manifest, canonical, sha256
 
-__all__ = ["DRAW", "ROOT", "check_values", "damage", "open_group", "save", "sha256_of"]
+if TYPE_CHECKING:
+    from zarr.storage import MemoryStore
+
+__all__ = ["DRAW", "ROOT", "damage", "open_group", "read_group", "save", "sha256_of"]
 
 ROOT = "zarr.json"
 DRAW = "draw"
 LEVEL = 1  # of zstd: a higher one shrinks float32 draws by no further 0.1 %
 FILE_SIZE = 128 * 2**20  # bytes; the largest file before compression
+Found = TypeVar("Found")
 
 
 def save(tree: xr.DataTree, folder: Path, run: str, first: int | None = None, last: int | None = None) -> Group:
-    """Write a tree to a new folder, and its manifest beside it. Nothing is synced but the files.
+    """Write a tree to a new folder, and its manifest beside it. Nothing is synced yet.
 
     The root says the run and, in ``content_sha256``, depends on every other file: its metadata tells groups apart.
+    Raises ``IntegrityError`` for values that a run must not hold, before anything is written.
     """
+    from zarr.storage import MemoryStore
+
     blobs: dict[str, Any] = {}
-    plain = tree.map_over_datasets(as_text)
-    encoding = {node.path: {name: encode(var) for name, var in node.variables.items()} for node in plain.subtree}
-    plain.to_zarr(MemoryStore(blobs), zarr_format=3, consolidated=False, mode="w-", encoding=encoding)
+    finish(write(tree, MemoryStore(blobs)))
     root = json.loads(blobs.pop(ROOT).to_bytes())
-    files = {}
-    for name in sorted(blobs):
-        files[name] = put(folder / name, memoryview(blobs.pop(name).as_numpy_array()))
+    for parent in sorted({folder, *((folder / name).parent for name in blobs)}):
+        io.make_folder(parent)
+    files = {name: put(folder / name, memoryview(blobs.pop(name).as_numpy_array())) for name in sorted(blobs)}
     content = sha256(canonical({name: file.sha256 for name, file in files.items()}))
     root["attributes"] |= {"run": run, "content_sha256": content}
     files[ROOT] = put(folder / ROOT, json.dumps(root, indent=2).encode())
     manifest = Manifest(run=run, first=first, last=last, files=files).dump()
-    io.write(folder.with_name(folder.name + MANIFEST), manifest)
+    io.put(folder.with_name(folder.name + MANIFEST), manifest)
     return Group(manifest=sha256(manifest), root=files[ROOT].sha256)
 
 
-def put(path: Path, data: bytes | memoryview) -> File:
-    """Write one file of a group; what its manifest says of it."""
-    io.make_folder(path.parent)
-    io.write(path, data)
-    return File(size=memoryview(data).nbytes, sha256=sha256(data))
+def finish(work: Coroutine[Any, Any, Found]) -> Found:
+    """Run a coroutine to its end, in a thread of its own: a notebook's has an event loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
-def as_text(data: xr.Dataset) -> xr.Dataset:
-    """Turn the dataset's fixed-width text into Python strings, which Zarr stores as plain UTF-8."""
-    text = {name: var.astype(object) for name, var in data.variables.items() if var.dtype.kind in "UT"}
-    return data.assign({n: v for n, v in text.items() if n in data.data_vars}).assign_coords(
-        {n: v for n, v in text.items() if n in data.coords}
-    )
+async def write(tree: xr.DataTree, store: "MemoryStore") -> None:
+    """Write a tree, its times and coordinates told by CF as xarray does, and read back and check each array."""
+    from zarr.api import asynchronous
+
+    for node in tree.subtree:
+        data = node.to_dataset(inherit=False).drop_encoding()  # no unit that a stored time was read with
+        variables, attributes = conventions.cf_encoder(*conventions.encode_dataset_coordinates(data))
+        group = await asynchronous.create_group(store=store, path=node.path.strip("/"), attributes=attributes)
+        for name, variable in variables.items():
+            values = variable.values.astype(np.dtypes.StringDType()) if is_text(variable) else variable.values
+            array = await group.create_array(str(name), data=values, **encode(variable))
+            check_finite(str(name), xr.Variable(variable.dims, await array.getitem(...), variable.attrs), node)
+
+
+def is_text(variable: xr.Variable) -> bool:
+    """Whether a variable holds labels, in fixed width or as Python's strings."""
+    return variable.dtype.kind in "UTO"
 
 
 def encode(variable: xr.Variable) -> dict[str, Any]:
-    """Zarr settings of one variable: one file where it fits, and for draws one chunk per leading label in it."""
-    settings: dict[str, Any] = {"compressors": [ZstdCodec(level=LEVEL, checksum=True)]}
+    """Zarr settings of one variable: one file where it fits, and for draws one chunk per leading label in it.
+
+    Draws are compressed. Anything else is a few values: it gets a checksum only, and no folder for its chunk.
+    """
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    compressor = ZstdCodec(level=LEVEL, checksum=True) if DRAW in variable.dims else Crc32cCodec()
+    attributes = {name: value for name, value in variable.attrs.items() if name != "_FillValue"}
+    settings: dict[str, Any] = {"attributes": attributes, "compressors": [compressor]}
+    settings["dimension_names"] = variable.dims or None
+    if DRAW not in variable.dims:
+        settings["chunk_key_encoding"] = {"name": "default", "separator": "."}
     if variable.dtype.kind == "f":
-        settings |= {"fill_value": np.nan, "_FillValue": None}
+        settings["fill_value"] = np.nan
     shape = tuple(max(size, 1) for size in variable.shape)
     if shape:
         rows = max(1, min(shape[0], FILE_SIZE * shape[0] // max(variable.nbytes, 1)))
@@ -78,27 +108,39 @@ def encode(variable: xr.Variable) -> dict[str, Any]:
     return settings
 
 
-def open_group(folder: Path) -> xr.DataTree:
-    """Open a group lazily, exactly as any reader of Zarr would."""
-    return xr.open_datatree(folder, engine="zarr", consolidated=False)
+def put(path: Path, data: bytes | memoryview) -> File:
+    """Write one file of a group; what its manifest says of it."""
+    io.put(path, data)
+    return File(size=memoryview(data).nbytes, sha256=sha256(data))
 
 
-def check_values(wanted: xr.DataTree, folder: Path) -> None:
-    """Reopen a staged group: every variable has its shape, and every float of it is finite.
+def open_group(store: Any) -> xr.DataTree:
+    """Open a group, a folder's or a Zarr store's, lazily, exactly as any reader of Zarr would."""
+    return xr.open_datatree(store, engine="zarr", consolidated=False)
 
-    NaN, never infinity, is allowed where the variable's ``missing_ok`` attribute is true.
-    """
-    found = open_group(folder)
-    for node in wanted.subtree:
-        for name, variable in node.variables.items():
-            got = found[node.path].variables[name]
-            if got.sizes != variable.sizes:
-                raise damaged(f"{name} reads back as {dict(got.sizes)}, not {dict(variable.sizes)}", Place(str(folder)))
-            check_finite(str(name), got, node)
+
+def read_group(folder: Path, manifest: Manifest) -> xr.DataTree:
+    """Read the files of a group that its manifest names into memory, as :func:`open_group` would show them."""
+    from zarr.buffer.cpu import Buffer
+    from zarr.storage import MemoryStore
+
+    tree = open_group(MemoryStore({name: Buffer.from_bytes((folder / name).read_bytes()) for name in manifest.files}))
+    finish(load(tree))
+    return tree.load()
+
+
+async def load(tree: xr.DataTree) -> None:
+    """Read the values of an opened tree that xarray can read in an event loop: all but truth values and the like."""
+    for variable in (variable for node in tree.subtree for variable in node.variables.values()):
+        with suppress(NotImplementedError):
+            await variable.load_async()
 
 
 def check_finite(name: str, variable: xr.Variable, node: xr.DataTree) -> None:
-    """Raise ``IntegrityError`` naming the first value that is not a finite number, and where it stands."""
+    """Raise ``IntegrityError`` naming the first value that is not a finite number, and where it stands.
+
+    NaN, never infinity, is allowed where the variable's ``missing_ok`` attribute is true.
+    """
     if variable.dtype.kind != "f":
         return
     values = variable.values

@@ -11,16 +11,33 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
 
-__all__ = ["before", "locked", "make_folder", "move", "replace", "staging", "sync_folder", "sync_tree", "write"]
+__all__ = [
+    "at_once",
+    "before",
+    "locked",
+    "make_folder",
+    "move",
+    "put",
+    "replace",
+    "staging",
+    "sync",
+    "sync_tree",
+    "write",
+]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+AT_ONCE = 8
+"""Files or folders that wait for the disk at a time: it makes several durable in one go."""
+SHARE = 64
+"""Files or folders that are worth a thread of their own."""
 
 
 def before(operation: str, path: Path) -> None:
@@ -62,21 +79,24 @@ def make_folder(path: Path) -> None:
 
 def write(path: Path, data: bytes | memoryview) -> None:
     """Write a new file and wait until its bytes are on the disk. An existing file is never touched."""
+    put(path, data)
+    sync(path)
+
+
+def put(path: Path, data: bytes | memoryview) -> None:
+    """Write a new file, which is on the disk only once it is synced. An existing file is never touched."""
     with attempt("create", path):
         handle = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "wb", 0)
-    with handle:
-        with attempt("write", path):
-            rest = memoryview(data).cast("B")
-            while rest:
-                rest = rest[handle.write(rest) :]
-        with attempt("sync", path):
-            os.fsync(handle.fileno())
+    with handle, attempt("write", path):
+        rest = memoryview(data).cast("B")
+        while rest:
+            rest = rest[handle.write(rest) :]
 
 
-def sync_folder(path: Path) -> None:
-    """Wait until a folder's list of names is on the disk."""
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's list of names, are on the disk."""
     with attempt("sync", path):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
             os.fsync(handle)
         finally:
@@ -84,16 +104,31 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_tree(path: Path) -> None:
-    """Sync a folder and all folders under it, innermost first."""
-    for folder, _, _ in os.walk(path, topdown=False):
-        sync_folder(Path(folder))
+    """Sync all files under a folder, then all folders, itself among them."""
+    found = [(Path(folder), names) for folder, _, names in os.walk(path, topdown=False)]
+    at_once(sync, [folder / name for folder, names in found for name in names])
+    at_once(sync, [folder for folder, _ in found])
+
+
+def at_once(work: Callable[[Path], None], paths: Sequence[Path]) -> None:
+    """Do some work on each path, several at a time where there are many; the first error is raised."""
+    threads = min(AT_ONCE, len(paths) // SHARE + 1)
+
+    def some(share: int) -> None:
+        for path in paths[share::threads]:
+            work(path)
+
+    if threads == 1:
+        return some(0)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(some, range(threads)))
 
 
 def move(source: Path, target: Path) -> None:
     """Rename a file over its target, or a folder to a free name, and sync the folder it came to."""
     with attempt("move", target):
         os.replace(source, target)
-    sync_folder(target.parent)
+    sync(target.parent)
 
 
 def replace(path: Path, data: bytes | memoryview) -> None:

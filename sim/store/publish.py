@@ -18,7 +18,7 @@ import xarray as xr
 
 from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
 from sim.store import io
-from sim.store.groups import DRAW, check_values, damage, save
+from sim.store.groups import DRAW, damage, save
 from sim.store.records import (
     MANIFEST,
     Commit,
@@ -57,7 +57,7 @@ def publish(
     folder = run_folder(claim(Path(out)), name)
     refuse_link(folder)
     io.make_folder(folder)
-    io.sync_folder(folder.parent)
+    io.sync(folder.parent)
     with io.locked(folder / "LOCK"), io.staging(folder.parent) as stage:
         old = settle(folder, stage)
         new = build(stage, run, tree, parts, draws=draws)
@@ -65,7 +65,7 @@ def publish(
         for member, digest in new.members().items():
             place(stage, folder, member, digest, old)
         io.write(stage / COMMIT, new.dump())
-        io.sync_folder(folder)
+        io.sync(folder)
         io.move(stage / COMMIT, folder / COMMIT)
         with suppress(ChipcastError):  # it is published; the next writer tidies what is left
             settle(folder, stage)
@@ -101,7 +101,7 @@ def claim(out: Path) -> Path:
     refuse_foreign(out)
     if not (out / MARKER).exists():
         io.write(out / MARKER, b"Runs of chipcast.\n")
-        io.sync_folder(out)
+        io.sync(out)
     return out
 
 
@@ -121,7 +121,6 @@ def build(
     tree = tree.copy(deep=False)
     tree.attrs = {**tree.attrs, **provenance(record, draws)}
     summary = save(tree, stage / "summary", record["id"])
-    check_values(tree, stage / "summary")
     made = [build_part(stage, record["id"], *part) for part in parts]
     io.sync_tree(stage)
     return Commit(
@@ -157,9 +156,7 @@ def build_part(stage: Path, run: str, first: int, last: int, data: xr.Dataset) -
         raise ValueError(f"draws {first} to {last}: each variable needs {last - first + 1} draws on its last axis")
     tree = xr.DataTree(data.assign_coords({DRAW: (DRAW, range(first, last + 1))}))
     folder = stage / "parts" / f"{first}-{last}"
-    group = save(tree, folder, run, first, last)
-    check_values(tree, folder)
-    return Part(first=first, last=last, **group.model_dump())
+    return Part(first=first, last=last, **save(tree, folder, run, first, last).model_dump())
 
 
 def provenance(record: dict[str, Any], draws: int) -> dict[str, Any]:
@@ -185,7 +182,7 @@ def place(stage: Path, folder: Path, member: str, digest: str, old: Commit | Non
         target = beside(target, digest)
     if not target.parent.exists():
         io.make_folder(target.parent)
-        io.sync_folder(folder)
+        io.sync(folder)
     clear(stage, target)
     io.move(stage / member, target)
 
@@ -196,7 +193,7 @@ def clear(stage: Path, path: Path) -> None:
         rubbish = stage / "rubbish"
         io.make_folder(rubbish)
         io.move(path, rubbish / f"{len(os.listdir(rubbish))}")
-        io.sync_folder(path.parent)
+        io.sync(path.parent)
 
 
 def settle(folder: Path, stage: Path) -> Commit | None:

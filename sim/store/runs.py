@@ -5,18 +5,16 @@ Only what COMMIT.json names by hash is ever shown, so a reader sees one whole ge
 
 import json
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import xarray as xr
-from zarr.errors import ZarrUserWarning
 
 from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
 from sim.store.draws import Block, join
-from sim.store.groups import ROOT, damage, open_group, sha256_of
+from sim.store.groups import ROOT, damage, read_group, sha256_of
 from sim.store.records import MANIFEST, Commit, Manifest, check_name, damaged, read
 
 __all__ = [
@@ -135,13 +133,11 @@ def load(folder: Path, commit: Commit) -> xr.DataTree:
     """Read the tree of one generation, checked before and after it is read."""
     _, paths, manifests = check(folder, commit, full=False)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ZarrUserWarning)  # a member moves while it is read: seen below
-            tree = open_group(paths["summary"]).load()
-            if commit.parts:
-                blocks = [Block(paths[part.name], manifests[part.name]) for part in commit.parts]
-                tree["draws"] = xr.DataTree(join(blocks))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        tree = read_group(paths["summary"], manifests["summary"])
+        if commit.parts:
+            blocks = [Block(paths[part.name], manifests[part.name]) for part in commit.parts]
+            tree["draws"] = xr.DataTree(join(blocks))
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise damaged(f"cannot be read ({error})", Place(str(folder))) from error
     if any(digest_of(paths[name]) != group.root for name, group in commit.groups().items()):
         raise damaged("was replaced while it was read", Place(str(folder)))

@@ -116,7 +116,8 @@ def test_publish__killed_at_any_operation_leaves_the_old_or_the_new_run(attempts
     assert seen.count(1) > 10 < seen.count(2)
 
 
-def test_publish__killed_the_first_time_shows_nothing_or_the_run(attempts):
+def test_publish__killed_the_first_time_shows_nothing_or_the_run(attempts, monkeypatch):
+    monkeypatch.setattr(io, "SHARE", 8)  # files are synced several at a time, as in a run of many
     rows = []
     for folder, _ in attempts([None], over=False, step=7):
         (row,) = list_runs(folder.parent) or [{"problem": "nothing"}]
@@ -147,6 +148,22 @@ def test_attempt__makes_system_errors_ours(number, code, status):
         raise OSError(number, os.strerror(number))
     assert (error.value.code, error.value.exit_code) == (code, status)
     assert error.value.remedy
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 1000])
+def test_at_once__does_each_once_and_raises_the_error_of_one(count):
+    seen: list[Path] = []
+    paths = [Path(str(i)) for i in range(count)]
+    io.at_once(seen.append, paths)
+    assert sorted(seen) == sorted(paths)
+
+    def fail(path: Path) -> None:
+        if path == paths[-1]:
+            raise RefusedError("store-full", "no space", remedy="none")
+
+    if paths:
+        with pytest.raises(RefusedError, match="no space"):
+            io.at_once(fail, paths)
 
 
 def test_publish__leaves_no_staging_behind(tmp_path, run, monkeypatch):
@@ -308,3 +325,19 @@ def test_write_report__a_failure_leaves_the_old_file(published, monkeypatch):
 def test_write_report__refuses_hostile_names(published, name):
     with pytest.raises(RefusedError, match="no name"):
         write_report(published, name, b"")
+
+
+def test_publish__syncs_every_file_and_folder_before_it_is_named(tmp_path, run, monkeypatch):
+    """What is renamed into place is on the disk: else a power loss could leave names without contents."""
+    seen: list[tuple[str, Path]] = []
+    synced: set[int] = set()
+    monkeypatch.setattr(io, "before", lambda operation, path: seen.append((operation, path)))
+    monkeypatch.setattr("os.fsync", lambda handle: synced.add(os.fstat(handle).st_ino))
+    folder = new_run(tmp_path, run)
+    assert {path for path in folder.rglob("*") if path.stat().st_ino not in synced} == {folder / "LOCK"}
+    moves = [i for i, (operation, path) in enumerate(seen) if operation == "move" and folder in path.parents]
+    made = [path for operation, path in seen if operation == "create" and ".staging" in path.parts]
+    assert made[-1].name == seen[moves[-1]][1].name == "COMMIT.json"
+    folders = {parent for path in made for parent in path.parents if ".staging" in parent.parent.parts}
+    assert {("sync", path) for path in {*made[:-1], *folders}} <= set(seen[: moves[0]])
+    assert [path for operation, path in seen[: moves[-1]] if operation == "sync"][-2:] == [made[-1], folder]

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_summary__opens_in_plain_xarray_without_a_warning(published):
 
 
 def test_summary__a_missing_chunk_of_floats_is_nan_for_plain_xarray(published):
-    for chunk in (published / "summary/prior_predictive/shortfall/c").rglob("*"):
+    for chunk in (published / "summary/prior_predictive/shortfall").glob("c*"):
         if chunk.is_file():
             chunk.unlink()
     plain = xr.open_datatree(published / "summary", engine="zarr", consolidated=False)
@@ -227,7 +228,8 @@ def test_list_runs__shows_whole_runs_and_says_what_is_wrong_with_others(publishe
     (out / "unfinished").mkdir()
     (out / "unfinished/LOCK").touch()
     rows = {row["id"]: row for row in list_runs(out)}
-    size = sum(path.stat().st_size for path in members(published) if path.name == "zarr.json" or "c" in path.parts)
+    of_zarr = re.compile(r"/zarr\.json$|/c([./]|$)").search
+    size = sum(path.stat().st_size for path in members(published) if of_zarr(path.as_posix()))
     good = {"id": published.name, "scenario": "base", "as_of": "2026-02-28", "draws": 100, "size": size, "problem": ""}
     assert rows[published.name] | good == rows[published.name]
     assert "store-damaged" in rows[damaged.name]["problem"]
