@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from benchmarks import base_world, contest, gpu, memory, resolution, roofline, start_up, workload_w
+from benchmarks import base_world, contest, gpu, memory, resolution, reweighting, roofline, start_up, workload_w
 from benchmarks.base_world_numpy import tuned
 from benchmarks.contest import Contender, Goal
 from benchmarks.w import job, numpy_float64, spec
@@ -103,6 +103,11 @@ def test_base_world__runs(monkeypatch):
     check(found, "base_world")
     assert found["contenders"].keys() == {base_world.ENGINE, base_world.IDIOMATIC, base_world.TUNED}
     assert found["contenders"][base_world.IDIOMATIC]["ratio"] == 1
+
+
+def test_reweighting__tells_how_many_draws_are_left():
+    found = reweighting.measure(quick=True)
+    check(found, "reweighting")
 
 
 def test_resolution__of_every_cell_and_level_is_as_stated():
