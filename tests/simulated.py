@@ -24,7 +24,7 @@ def path(world, seed, first, last):
 
 def beliefs(world, values):
     """Each input's values in its own shape [labels..., draw]."""
-    return engine._named(values, tuple(world.shapes.items()))
+    return engine.named(values, tuple(world.shapes.items()))
 
 
 def our_cells(world, flows, values):

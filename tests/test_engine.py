@@ -324,7 +324,7 @@ def test_cells_of__what_fails_only_when_it_is_read_is_a_device_error(base_engine
         def __array__(self, *given, **words):
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
 
-    monkeypatch.setattr(Engine, "_simulated", lambda *given: Late())
+    monkeypatch.setattr(Engine, "simulated", lambda *given: Late())
     with pytest.raises(DeviceError):
         in_full(base_engine.cells_of(range(1), 256))
 

@@ -50,7 +50,7 @@ def drawn(layout, keys, numbers, low):
 @functools.partial(jax.jit, static_argnames=("structure", "shapes"))
 def stepped(structure, shapes, values, forcing):
     """The engine's trajectory apart from its draws: compiled once, since only those differ between scenarios."""
-    return simulate.trajectory(structure, engine._named(values, shapes), forcing)
+    return simulate.trajectory(structure, engine.named(values, shapes), forcing)
 
 
 def flows(world, values):
