@@ -224,9 +224,10 @@ def _cases(document: dict[str, Any], came: Iterable[tuple[str, float, float]]) -
 def table(rows: Iterable[Scored]) -> Table:
     """Scored figures for a terminal: forecast, what came, at which percentile, CRPS of the logarithm."""
     made = Table(box=None)
-    for name in ("figure", "P5", "P50", "P95", "came", "percentile", "CRPS", "log score"):
-        made.add_column(name, justify="left" if name == "figure" else "right")
+    made.add_column("figure", no_wrap=True)
+    for name in ("P5", "P50", "P95", "came", "at", "CRPS", "log score"):
+        made.add_column(name, justify="right")
     for row in rows:
-        told = (*(f"{each:,.4g}" for each in (row.p05, row.p50, row.p95, row.truth)), f"{100 * row.pit:.0f}")
+        told = (*(f"{each:,.4g}" for each in (row.p05, row.p50, row.p95, row.truth)), f"P{100 * row.pit:.0f}")
         made.add_row(escape(row.quantity), *told, f"{row.crps:.3f}", f"{row.log_score:.2f}")
     return made

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,6 +29,11 @@ VINTAGE_BLOCK = 1
 HEADLINE = ("capex[reported,2024]", "capex[reported,2025]", "line[nvidia,2024]", "line[nvidia,2025]")
 """Figures that are told of one by one, as far as they came after a book."""
 SAID = {"capex": "four companies' capex", "line": "NVIDIA data centre"}
+
+READING = (
+    "CRPS and log score of logarithms: smaller is better. 50/80/90 %: how many figures these intervals held. PIT: mean "
+    "percentile of what came. Skill: 1 - our CRPS over the other's, with its 90 % interval."
+)
 
 Progress = Callable[[str], None]
 
@@ -157,33 +163,37 @@ def _plain(value: Any) -> Any:
 
 def table(board: Scoreboard) -> Group:
     """The summary as tables for a terminal, then a sentence for each vintage."""
-    parts: list[Any] = [_table("Dated books", board.summary)]
+    parts: list[Any] = [READING, "", _table("Dated books", board.summary)]
     if board.rolling_summary:
         parts.append(_table("Capex process, rolling origins, 1 to 3 years ahead", board.rolling_summary))
-    return Group(*parts, *sentences(board))
+    return Group(*parts, "", *sentences(board))
 
 
 def _table(title: str, rows: Iterable[Summary]) -> Table:
-    made = Table(title=title, box=None, title_justify="left")
-    made.add_column("metric")
-    made.add_column("forecast")
-    for name in ("cases", "CRPS", "log score", "50/80/90 % held", "PIT", "bias", "our skill", "90 % interval"):
-        made.add_column(name, justify="right")
+    """Rows by metric, in the 80 columns of a terminal."""
+    made = Table(title=title, box=None, title_justify="left", padding=(0, 1, 0, 0))
+    made.add_column("forecast", no_wrap=True)
+    for name in ("cases", "CRPS", "log", "50/80/90 %", "PIT", "skill", "90 %"):
+        made.add_column(name, justify="right", no_wrap=True)
     before = ""
     for row in rows:
-        held = " ".join(f"{100 * each:.0f}" for each in row.covered)
+        if row.metric != before:
+            made.add_row(f"[bold]{row.metric}[/]")
+            before = row.metric
         skill = row.skill
         made.add_row(
-            row.metric if row.metric != before else "",
             row.method,
             str(row.cases),
-            f"{row.crps:.3f}",
+            f"{row.crps:.3f}".removeprefix("0"),
             f"{row.log_score:.2f}",
-            held,
-            f"{row.pit:.2f}",
-            f"{row.bias:+.2f}",
-            f"{skill.skill:+.2f}" if skill else "",
-            f"{skill.low:+.2f} to {skill.high:+.2f}" if skill and not math.isnan(skill.low) else "",
+            " ".join(f"{100 * each:.0f}" for each in row.covered),
+            _short(row.pit, ""),
+            _short(skill.skill) if skill else "",
+            f"{_short(skill.low)} {_short(skill.high)}" if skill and not math.isnan(skill.low) else "",
         )
-        before = row.metric
     return made
+
+
+def _short(value: float, sign: str = "+") -> str:
+    """Two decimals, without a leading zero."""
+    return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.2f}")

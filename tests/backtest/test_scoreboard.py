@@ -162,7 +162,7 @@ def test_json__pools_all_figures(board):
 def test_table__shows_scores_and_leaves_empty_what_has_no_value(board):
     text = told(table(board))
     walk = next(line for line in text.splitlines() if WALK in line)
-    assert "+0.50" in walk
+    assert "+.50" in walk
     assert "nan" not in text
     assert "Dated books" in text
     assert "rolling origins" in text
