@@ -1,5 +1,7 @@
 """What every test runs under: the CPU, and an error wherever two number types would mix silently; and one small run."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,3 +68,40 @@ def base_run(tmp_path_factory: pytest.TempPathFactory, base_world: "World") -> B
         patch.setattr(forecast, "PART", 2048)
         tree = forecast.run(world, draws=4096, seed=7, out=out, keep_draws=True)
     return BaseRun(world, out / tree.attrs["run"], tree)
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def chipcast(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process, in an empty folder: ``chipcast("run", "--draws", "2048")``."""
+    from sim import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> Ended:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["chipcast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        ended = Ended(caught.value.code or 0, *capsys.readouterr())
+        assert "Traceback" not in ended.out + ended.err
+        return ended
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def nothing_simulated(monkeypatch):
+    """Fail the test where anything is simulated."""
+    monkeypatch.setattr("sim.engine.Engine._sampled", lambda *_: pytest.fail("simulated"))

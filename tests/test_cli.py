@@ -13,7 +13,6 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -24,41 +23,6 @@ from sim.errors import DeviceError
 
 SCRIPT = Path(sys.executable).with_name("chipcast")
 FIGURES = ("p05", "p25", "p50", "p75", "p95", "mean")
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def chipcast(monkeypatch, capsys, tmp_path):
-    """Run the command line in this process, in an empty folder: ``chipcast("run", "--draws", "2048")``."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr("os.fsync", lambda handle: None)
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: object) -> Ended:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["chipcast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        ended = Ended(caught.value.code or 0, *capsys.readouterr())
-        assert "Traceback" not in ended.out + ended.err
-        return ended
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def nothing_simulated(monkeypatch):
-    """Fail the test where anything is simulated."""
-    monkeypatch.setattr("sim.engine.Engine._sampled", lambda *_: pytest.fail("simulated"))
 
 
 def table_of(file: str, name: str) -> dict:

@@ -1,47 +1,15 @@
 """``chipcast backtest``, ``freeze`` and ``score``: what they print, what they write, and how they refuse."""
 
 import json
-import signal
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from sim import cli
 from sim.backtest import frozen, rolling, scoreboard
 from sim.backtest.opponents import METHODS
 from sim.backtest.scored import OURS
 
 DRAWS = 512
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def chipcast(monkeypatch, capsys, tmp_path):
-    """Run the command line in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["chipcast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return Ended(caught.value.code or 0, *capsys.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def nothing_simulated(monkeypatch):
-    monkeypatch.setattr("sim.engine.Engine._sampled", lambda *_: pytest.fail("simulated"))
 
 
 @pytest.fixture
