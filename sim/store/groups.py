@@ -120,13 +120,22 @@ def open_group(store: Any) -> xr.DataTree:
 
 
 def read_group(folder: Path, manifest: Manifest) -> xr.DataTree:
-    """Read the files of a group that its manifest names into memory, as :func:`open_group` would show them."""
+    """Read the files of a group that its manifest names into memory, as :func:`open_group` would show them, by name."""
     from zarr.buffer.cpu import Buffer
     from zarr.storage import MemoryStore
 
     tree = open_group(MemoryStore({name: Buffer.from_bytes((folder / name).read_bytes()) for name in manifest.files}))
     finish(load(tree))
-    return tree.load()
+    nodes = {node.path: by_name(node.to_dataset(inherit=False)) for node in tree.load().subtree}
+    return xr.DataTree.from_dict(dict(sorted(nodes.items())))
+
+
+def by_name(data: xr.Dataset) -> xr.Dataset:
+    """Put variables and coordinates in the order of their names: a store in memory gives them in none."""
+    variables = {str(name): data.variables[name] for name in data.variables}
+    named = sorted(variables)
+    coords = {name: variables[name] for name in named if name in data.coords}
+    return xr.Dataset({name: variables[name] for name in named if name not in coords}, coords, data.attrs)
 
 
 async def load(tree: xr.DataTree) -> None:
