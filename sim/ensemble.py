@@ -19,7 +19,7 @@ from sim.engine import Block, Engine
 from sim.errors import BookError
 from sim.world import World
 
-__all__ = ["Ensemble", "Quantity", "ensemble", "quantity"]
+__all__ = ["Ensemble", "Quantity", "ensemble", "quantity", "share_of"]
 
 WRITTEN = re.compile(r"\s*(\w+)\s*\[\s*([^\[\],]+?)\s*,\s*([^\[\],]+?)\s*\]\s*")
 EXAMPLE = "for example revenue[nvidia,2025Q3] or capex[reported,2025H2]"
@@ -45,9 +45,14 @@ class Quantity(NamedTuple):
     weights: Float64[np.ndarray, " time"]
 
     @property
+    def flow(self) -> str:
+        """The output of the model that it is made of."""
+        return "revenue" if self.output == LINE else self.output
+
+    @property
     def declared(self) -> Output:
         """Unit and meaning of its output."""
-        return OUTPUTS["revenue" if self.output == LINE else self.output]
+        return OUTPUTS[self.flow]
 
     def __str__(self) -> str:
         return f"{self.output}[{self.label},{self.period}]"
@@ -141,7 +146,7 @@ def ensemble(
 ) -> Ensemble:
     """Draws 0 to ``draws`` - 1 of some quantities; ``beliefs`` are kept as well if asked for."""
     found, kept = np.empty((len(wanted), draws)), []
-    lines = {each.label: _share_of(world, each.label) for each in wanted if each.output == LINE}
+    lines = {each.label: share_of(world, each.label) for each in wanted if each.output == LINE}
     for block in Engine(world, seed, devices.mesh()).blocks(0, draws):
         last = block.first + block.values.shape[1]
         for row, each in enumerate(wanted):
@@ -153,14 +158,14 @@ def ensemble(
     return Ensemble(found, np.concatenate(kept, axis=1) if kept else np.empty((0, draws), np.float32))
 
 
-def _share_of(world: World, label: str) -> int:
+def share_of(world: World, label: str) -> int:
     """Row, among all entries, of the part of a reported line that is accelerators."""
     return [entry.stream for entry in world.entries].index(f"{REPORTED_SHARE}[{label}]")
 
 
 def _in_block(wanted: Quantity, block: Block, shares: dict[str, int]) -> Float64[np.ndarray, " draw"]:
     """A quantity in each draw of a block."""
-    flow = block.flows["revenue" if wanted.output == LINE else wanted.output]
+    flow = block.flows[wanted.flow]
     quarters = _quarters(wanted.weights)
     rows = flow[quarters][:, list(wanted.rows)].astype(np.float64).sum(axis=1)
     told: Float64[np.ndarray, " draw"] = wanted.weights[quarters] @ rows

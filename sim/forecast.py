@@ -1,6 +1,5 @@
 """A run from a book to a stored summary: everything the command line does is one call here."""
 
-import hashlib
 import platform
 import shutil
 import time
@@ -195,7 +194,7 @@ def run_config(
     return {
         "book": world.book.digest,
         "as_of": world.book.as_of.isoformat(),
-        "history": _record_digest(world),
+        "history": world.record.digest,
         "seed": str(seed),
         "sampler": sampler,
         "stream_version": STREAM_VERSION,
@@ -204,18 +203,6 @@ def run_config(
         "quantiles": "exact" if exact_quantiles else "counted",
         "thresholds": list(thresholds),
     }
-
-
-def _record_digest(world: World) -> str:
-    """SHA-256 over the arrays of the record, so that a corrected history file is another question."""
-    record = world.record
-    arrays = [record.capex, record.capex_growth, record.line, record.outlook, record.attach, record.cover]
-    arrays += [record.guidance.target, record.guidance.reach]
-    arrays += [array for fiscal in record.fiscal for array in (fiscal.known, fiscal.weights)]
-    digest = hashlib.sha256(str(record.handover).encode())
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
-    return digest.hexdigest()
 
 
 def _check_defined(engine: Engine, sums: Sums) -> None:

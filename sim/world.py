@@ -4,6 +4,7 @@ Joins the book with cited history. Host side only, in float64; nothing here depe
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,6 +68,17 @@ class Record:
     cover: Float64[np.ndarray, "time supplier"]  # the same with the days under outlook
     guidance: Guidance
     fiscal: tuple[Fiscal, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the arrays, so that a corrected history file is another question."""
+        arrays = [self.capex, self.capex_growth, self.line, self.outlook, self.attach, self.cover]
+        arrays += [self.guidance.target, self.guidance.reach]
+        arrays += [array for fiscal in self.fiscal for array in (fiscal.known, fiscal.weights)]
+        digest = hashlib.sha256(str(self.handover).encode())
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

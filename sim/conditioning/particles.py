@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float32, Float64, Int32
 from sim import devices, draws, simulate
 from sim.axes import OUTPUTS
 from sim.engine import Engine, named
-from sim.ensemble import LINE, REPORTED_SHARE, Quantity
+from sim.ensemble import LINE, Quantity, share_of
 from sim.model.structure import Structure
 from sim.world import World
 
@@ -84,21 +84,16 @@ class Particles:
 def _wanted(world: World, quantities: Sequence[Quantity]) -> Wanted:
     count = BATCH * -(-len(quantities) // BATCH)
     axes = world.book.axes
-    outputs = sorted({_output(each) for each in quantities})
+    outputs = sorted({each.flow for each in quantities})
     weights = {
         name: np.zeros((count, len(axes["time"]), len(axes[OUTPUTS[name].dims[0]])), np.float32) for name in outputs
     }
     share, line = np.zeros(count, np.int32), np.zeros(count, bool)
-    streams = [entry.stream for entry in world.entries]
     for i, each in enumerate(quantities):
-        weights[_output(each)][i][:, list(each.rows)] = each.weights[:, None]
+        weights[each.flow][i][:, list(each.rows)] = each.weights[:, None]
         if each.output == LINE:
-            share[i], line[i] = streams.index(f"{REPORTED_SHARE}[{each.label}]"), True
+            share[i], line[i] = share_of(world, each.label), True
     return Wanted(weights, share, line)
-
-
-def _output(wanted: Quantity) -> str:
-    return "revenue" if wanted.output == LINE else wanted.output
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,8 +1,6 @@
 """From a world and observed figures to the posterior: reweighted draws of the prior, or tempered particles."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +166,7 @@ def _config(engine: Engine, observations: Sequence[Observation]) -> dict[str, An
         "kind": "condition",
         "book": engine.world.book.digest,
         "as_of": engine.world.book.as_of.isoformat(),
-        "history": _record_digest(engine.world),
+        "history": engine.world.record.digest,
         "seed": str(engine.seed),
         "sampler": engine.sampler,
         "stream_version": STREAM_VERSION,
@@ -176,22 +174,6 @@ def _config(engine: Engine, observations: Sequence[Observation]) -> dict[str, An
         "dtype": "float32",
         "observations": digest(observations),
     }
-
-
-def _record_digest(world: World) -> str:
-    """SHA-256 over the arrays of the record, so that a corrected history file is another question."""
-
-    def told(part: Any) -> Iterator[bytes]:
-        if is_dataclass(part):
-            for field in fields(part):
-                yield from told(getattr(part, field.name))
-        elif isinstance(part, tuple):
-            for each in part:
-                yield from told(each)
-        else:
-            yield np.asarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode()
-
-    return hashlib.sha256(b"|".join(told(world.record))).hexdigest()
 
 
 def _attrs(world: World, config: dict[str, Any], draws: int, fit: Fit) -> dict[str, Any]:
