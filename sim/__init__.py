@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.conditioning import condition
-    from sim.forecast import load, run
+    from sim.forecast import load, resume, run
     from sim.forecast import open_ as open
 
-__all__ = ["condition", "load", "open", "run"]
+__all__ = ["condition", "load", "open", "resume", "run"]
 
 HOME = {"condition": ("sim.conditioning", "condition"), "open": ("sim.forecast", "open_")}
 

@@ -94,35 +94,49 @@ class Engine:
             raise ValueError(f"draw {first} does not begin a block of {self.shape.block}")
         return range(first // self.shape.block, -(-last // self.shape.block))
 
-    def sums(self, first: int, last: int, progress: Progress | None = None) -> Sums:
-        """All that is counted of draws ``first`` to ``last`` - 1; ``progress`` is called with the number done."""
-        return self.sums_of(self.blocks_of(first, last), last, progress)
+    def sums(self, first: int, last: int, progress: Progress | None = None, onto: Sums | None = None) -> Sums:
+        """All that is counted of draws ``first`` to ``last`` - 1, as ``sums_of`` counts."""
+        return self.sums_of(self.blocks_of(first, last), last, progress, onto)
 
-    def sums_of(self, blocks: Sequence[int], last: int, progress: Progress | None = None) -> Sums:
-        """All that is counted of some blocks, in any order, of draws before ``last``.
+    def sums_of(
+        self, blocks: Sequence[int], last: int, progress: Progress | None = None, onto: Sums | None = None
+    ) -> Sums:
+        """All that is counted of some blocks, in any order, of draws before ``last``; added to ``onto`` where given.
 
+        ``progress`` is called with the number of all draws counted.
         DeviceError: the device has too little memory for one call.
         """
-        return within_memory(functools.partial(self._sums_of, blocks, last, progress))
-
-    def _sums_of(self, blocks: Sequence[int], last: int, progress: Progress | None, in_flight: int) -> Sums:
-        found = self.nothing()
+        found = self.nothing() if onto is None else onto
         for stretch in self._stretches(blocks):
-            counted, under_way = (
-                _counters(len(self.gauge.centre), self.shape.counter, self.on)(),
-                deque[tuple[Array, int]](),
-            )
-            for made, sizes in self.made(stretch, last):
-                counted, moments = _folder(self.on)(counted, made, sizes, self.gauge, self.thresholds)
-                under_way.append((moments, int(sizes.sum())))
-                del made  # or it would be held while the next call is simulated
-                if len(under_way) == in_flight:
-                    self._settle(found, *under_way.popleft(), progress)
-            for moments, size in under_way:
-                self._settle(found, moments, size, progress)
-            found.add_tally(counted)
-            del counted
+            within_memory(functools.partial(self._add, found, stretch, last, progress))
         return found
+
+    def _add(self, found: Sums, stretch: Sequence[int], last: int, progress: Progress | None, in_flight: int) -> None:
+        """Add a stretch of blocks, all of it or, where memory is too small, nothing."""
+        counted = _counters(len(self.gauge.centre), self.shape.counter, self.on)()
+        under_way: deque[tuple[Array, int]] = deque()
+        settled: list[tuple[np.ndarray, int]] = []
+        done = found.draws
+
+        def settle() -> None:
+            nonlocal done
+            moments, size = under_way.popleft()
+            settled.append((np.asarray(moments), size))
+            done += size
+            if progress is not None:
+                progress(done)
+
+        for made, sizes in self.made(stretch, last):
+            counted, moments = _folder(self.on)(counted, made, sizes, self.gauge, self.thresholds)
+            under_way.append((moments, int(sizes.sum())))
+            del made  # or it would be held while the next call is simulated
+            if len(under_way) == in_flight:
+                settle()
+        while under_way:
+            settle()
+        found.add_tally(counted)
+        for moments, size in settled:
+            found.add_moments(moments, size)
 
     def made(
         self, blocks: Sequence[int], last: int
@@ -234,12 +248,6 @@ class Engine:
     @property
     def _shapes(self) -> Shapes:
         return tuple(self.world.shapes.items())
-
-    @staticmethod
-    def _settle(found: Sums, moments: Array, size: int, progress: Progress | None) -> None:
-        found.add_moments(np.asarray(moments), size)
-        if progress is not None:
-            progress(found.draws)
 
 
 def blocks(world: World, seed: int, first: int, last: int) -> Iterator[Block]:

@@ -5,7 +5,7 @@ The command line turns an error into one message and its exit code; a traceback 
 
 from dataclasses import dataclass
 
-__all__ = ["BookError", "ChipcastError", "DeviceError", "IntegrityError", "Place", "RefusedError"]
+__all__ = ["BookError", "ChipcastError", "DeviceError", "IntegrityError", "Place", "RefusedError", "visible"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,12 @@ class ChipcastError(Exception):
         """``place: problem; remedy [code]`` on one line."""
         head = f"{self.place}: " if self.place else ""
         tail = f"; {self.remedy}" if self.remedy else ""
-        return f"{head}{self.problem}{tail} [{self.code}]"
+        return visible(f"{head}{self.problem}{tail} [{self.code}]")
+
+
+def visible(text: str) -> str:
+    """The text with every character that is not seen, or moves a terminal's cursor, written as its escape."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 class BookError(ChipcastError):

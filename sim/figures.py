@@ -161,7 +161,7 @@ def draw_series(axes: "Axes", series: Series, colour: str) -> None:
     x, values = times(quantiles), quantiles
     for low, high, opacity in BANDS:
         span, lower, upper = joined(known, x, at(values, low), at(values, high))
-        axes.fill_between(span, lower, upper, color=colour, alpha=opacity, linewidth=0, gid=f"{name} band")
+        axes.fill_between(span, lower, upper, color=colour, alpha=opacity, linewidth=0, gid=f"{one_line(name)} band")
     axes.plot(*joined(known, x, at(values, 0.5)), color=colour, linewidth=1.8, solid_capstyle="round", gid="median")
     if known is not None and known.size:
         axes.plot(times(known), known.values, color=INK, linewidth=1.8, solid_capstyle="round", gid="history")

@@ -7,7 +7,8 @@ date if it was first published by then; a bare month or year means its last day.
 import csv
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +35,9 @@ COLUMNS = (
     *("first_published", "source", "url", "source_kind", "note"),
 )
 ONE_DAY = dt.timedelta(days=1)
+MOST_DIGITS = 40
+DATED = re.compile(r"[0-9]{4}(?:-[0-9]{2}){0,2}")
+"""A day, a month or a year."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,34 @@ def read(path: Path) -> list[Row]:
     """
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            remedy = "begin the file with " + ",".join(COLUMNS)
-            raise BookError("history-header", "unexpected columns", place=Place(path.name, 1), remedy=remedy)
-        rows: dict[str, Row] = {}
-        for record in reader:
-            place = Place(path.name, reader.line_num)
-            if None in record or None in record.values():
-                problem = f"{record['key'] or 'a row'}: not {len(COLUMNS)} cells"
-                raise BookError("history-cells", problem, place=place, remedy="quote a cell that holds a comma")
-            row = _row(record, place)
-            if row.key in rows:
-                problem = f"the key {row.key!r} stands twice"
-                raise BookError("history-duplicate", problem, place=place, remedy="keys are unique within a file")
-            rows[row.key] = row
-    return list(rows.values())
+        try:
+            return list(_rows(reader, str(path)))
+        except csv.Error as error:
+            place = Place(str(path), reader.line_num)
+            raise BookError("history-cells", str(error), place=place, remedy="close the quotes") from None
+
+
+def _rows(reader: "csv.DictReader[str]", file: str) -> Iterator[Row]:
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        remedy = "begin the file with " + ",".join(COLUMNS)
+        raise BookError("history-header", "unexpected columns", place=Place(file, 1), remedy=remedy)
+    keys = set()
+    for record in reader:
+        place = Place(file, reader.line_num)
+        if None in record or None in record.values():
+            problem = f"{_named(record)}: not {len(COLUMNS)} cells"
+            raise BookError("history-cells", problem, place=place, remedy="quote a cell that holds a comma")
+        row = _row(record, place)
+        if row.key in keys:
+            problem = f"the key {row.key!r} stands twice"
+            raise BookError("history-duplicate", problem, place=place, remedy="keys are unique within a file")
+        keys.add(row.key)
+        yield row
+
+
+def _named(record: Mapping[str, str]) -> str:
+    """What a message calls a row."""
+    return (record["key"].splitlines() or [""])[0][:60] or "a row"
 
 
 def _row(record: Mapping[str, str], place: Place) -> Row:
@@ -85,9 +102,9 @@ def _row(record: Mapping[str, str], place: Place) -> Row:
                 name: record[name]
                 for name in ("key", "entity", "metric", "period", "unit", "source", "source_kind", "note")
             },
-            start=dt.date.fromisoformat(record["start"]) if record["start"] else None,
-            end=dt.date.fromisoformat(record["end"]) if record["end"] else None,
-            value=float(record["value"]),
+            start=_day(record["start"]) if record["start"] else None,
+            end=_day(record["end"]) if record["end"] else None,
+            value=_number(record["value"]),
             published=_last_day(record["first_published"]),
         )
         if not math.isfinite(row.value):
@@ -96,12 +113,28 @@ def _row(record: Mapping[str, str], place: Place) -> Row:
             raise ValueError(f"it ends on {row.end}, before it starts on {row.start}")
         return row
     except ValueError as error:
-        problem = f"{record['key'] or 'a row'}: {error}"
+        problem = f"{_named(record)}: {error}"
         raise BookError("history-value", problem, place=place, remedy="dates are 2026-02-28, numbers plain") from None
+
+
+def _day(text: str) -> dt.date:
+    """A day written ``2026-02-28``: Python also knows weeks and days without hyphens. ValueError: none."""
+    if not DATED.fullmatch(text) or len(text) != len("2026-02-28"):
+        raise ValueError(f"{text[:40]!r} is no day")
+    return dt.date.fromisoformat(text)
+
+
+def _number(text: str) -> float:
+    """A number in plain digits: Python also knows ``1_000`` and other scripts' digits. ValueError: none."""
+    if not text.isascii() or "_" in text or len(text) > MOST_DIGITS:
+        raise ValueError(f"could not convert {text!r:.40} to a number")
+    return float(text)
 
 
 def _last_day(text: str) -> dt.date:
     """The day a date names; the last day of a bare month or year."""
+    if not DATED.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no day, month or year")
     parts = [int(part) for part in text.split("-")]
     if len(parts) == 3:
         return dt.date(*parts)

@@ -14,14 +14,25 @@ from sim.cells import Table, by_table, tables
 from sim.distributions import Distribution
 from sim.history import quarter_span
 from sim.reduce import LEVELS, Statistics
+from sim.tally import Gauge, Sums
 from sim.targets import Exceedance
 from sim.world import World
 
-__all__ = ["draws_dataset", "summary_tree"]
+__all__ = ["draws_dataset", "exceedance_dataset", "summary_tree", "sums_dataset", "sums_of"]
 
 ALL = OUTPUTS | DERIVED
 PARTLY_MISSING = {name for name, output in ALL.items() if output.forecast_only or output.annual == "ratio"}
 """Outputs that say nothing of some years: before the forecast, or where there is nothing to compare with."""
+
+COUNTED = {
+    "counts": ("cell", "bin"),
+    **dict.fromkeys(("zero", "missing", "at_low", "at_high"), ("cell",)),
+    "passed": ("threshold",),
+    "moments": ("limb", "moment", "cell"),
+}
+"""Dims of the whole numbers that were counted, by their names in ``Sums``."""
+EXTREMES = {"low": 1, "high": -1}
+"""Extremes, and the sign of the infinity that says that no draw has any."""
 
 Told = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
 """Dims, values and attributes of a variable: as xarray takes it without aligning its labels with all others'."""
@@ -116,6 +127,27 @@ def draws_dataset(world: World, first: int, cells: Float32[np.ndarray, "cell dra
         variables[name] = (*_coords(own), "draw"), by_key[key], _attrs(table)
         coords |= _coords(own)
     return xr.Dataset(variables, {**coords, "draw": np.arange(first, first + cells.shape[-1])})
+
+
+def sums_dataset(sums: Sums, gauge: Gauge) -> xr.Dataset:
+    """What was counted of some draws and what it was measured with, exactly; an extreme that no draw has is missing."""
+    variables = {name: (dims, getattr(sums, name)) for name, dims in COUNTED.items()}
+    for name, sign in EXTREMES.items():
+        values = getattr(sums, name)
+        variables[name] = ("cell",), np.where(values == sign * np.inf, np.nan, values)
+    data = xr.Dataset({**variables, **{name: ("cell", values) for name, values in gauge._asdict().items()}})
+    for name in EXTREMES:
+        data[name].attrs["missing_ok"] = 1
+    return data.assign_attrs(draws=sums.draws)
+
+
+def sums_of(data: xr.Dataset) -> tuple[Sums, Gauge]:
+    """The counts, and what they were measured with, that ``sums_dataset`` was given."""
+    found = {name: data[name].values for name in COUNTED}
+    for name, sign in EXTREMES.items():
+        values = data[name].values
+        found[name] = np.where(np.isnan(values), np.float32(sign * np.inf), values)
+    return Sums(draws=int(data.attrs["draws"]), **found), Gauge(data["centre"].values, data["spread"].values)
 
 
 def _priors(world: World) -> xr.Dataset:

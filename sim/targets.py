@@ -1,5 +1,6 @@
 """What a run is asked of single cells: how exact a figure must be, and how likely it is to pass a threshold."""
 
+import math
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -82,6 +83,8 @@ def thresholds(world: World, given: Iterable[str]) -> Thresholds:
         cells.append(address.parse(world, match[1]).place)
         signs.append(1 if match[2] == ">" else -1)
         values.append(_number(match[3], text))
+        if not math.isfinite(values[-1]):
+            raise BookError("target-number", f"{text}: beyond the largest float", remedy=THRESHOLD_EXAMPLE)
     return Thresholds.of(cells, signs, values)
 
 

@@ -61,11 +61,12 @@ def base_cells(base_engine: "Engine") -> "np.ndarray":
 def base_run(tmp_path_factory: pytest.TempPathFactory, base_world: "World") -> BaseRun:
     """4,096 draws of the base book, seed 7, stored with their draws in two parts. Tests only read it."""
     from sim import forecast
+    from sim.forecast import runs
 
     world = base_world
     out = tmp_path_factory.mktemp("base") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forecast, "PART", 2048)
+        patch.setattr(runs, "PART", 2048)
         tree = forecast.run(world, draws=4096, seed=7, out=out, keep_draws=True)
     return BaseRun(world, out / tree.attrs["run"], tree)
 

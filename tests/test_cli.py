@@ -179,6 +179,55 @@ def test_replicate__a_figure_that_fails_is_exit_1(chipcast, monkeypatch):
     assert chipcast("replicate", "--json").code == 1
 
 
+def test_verify__says_how_many_files_are_as_published(chipcast, base_run):
+    ended = chipcast("verify", base_run.folder)
+    assert re.fullmatch(rf"{re.escape(str(base_run.folder))}: \d{{3,4}} files, all as published\n", ended.out)
+    (row,) = json.loads(chipcast("verify", base_run.folder, "--json").out)
+    assert (row["run"], row["problem"]) == (str(base_run.folder), "")
+    assert row["files"] == sum(path.is_file() for path in base_run.folder.rglob("*")) - len(
+        [path for path in base_run.folder.glob("report/*")] + ["LOCK", "log.jsonl"]
+    )
+
+
+def test_verify_and_resume__of_a_damaged_run(chipcast, base_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sim.forecast.runs.PART", 2048)
+    out = tmp_path / "runs"
+    shutil.copytree(base_run.folder.parent, out)
+    folder = out / base_run.folder.name
+    whole = store.read_commit(folder).members()
+    chunk = next(path for path in folder.glob("parts/0-*/revenue/c/**/*") if path.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    ended = chipcast("verify", base_run.folder, folder)
+    assert ended.code == 4
+    assert ended.err.startswith(f"chipcast: {folder}: parts/0-2047/revenue/c/0/0/0 has ")
+    assert ended.err.count("\n") == ended.out.count("\n") == 1
+    assert [bool(row["problem"]) for row in json.loads(chipcast("verify", base_run.folder, folder, "--json").out)] == [
+        False,
+        True,
+    ]
+    refused = chipcast("resume", folder)
+    assert refused.code == 4
+    assert "chipcast resume RUN --repair" in refused.err
+    assert chipcast("resume", folder, "--repair").out == f"{folder}: whole, 4,096 draws\n"
+    assert store.read_commit(folder).members() == whole
+    assert chipcast("verify", folder).code == 0
+    again = json.loads(chipcast("resume", folder, "--json").out)
+    assert again == {"run": str(folder), "draws": 4096, "commit": store.read_commit(folder).hash}
+
+
+def test_gc__tells_what_it_frees(chipcast, base_run, tmp_path):
+    out = tmp_path / "runs"
+    shutil.copytree(base_run.folder.parent, out)
+    rubbish = out / ".staging" / "dead"
+    rubbish.mkdir(parents=True)
+    (rubbish / "half").write_bytes(b"x" * 2_500_000)
+    said = f"{rubbish}: its maker died, 2.5 MB\n"
+    assert chipcast("gc", "--out", out, "--dry-run").out == f"{said}would free 2.5 MB in {out}\n"
+    (row,) = json.loads(chipcast("gc", "--out", out, "--json").out)
+    assert row == {"path": str(rubbish), "size": 2_500_000, "why": "its maker died"}
+    assert chipcast("gc", "--out", out).out == f"freed 0.0 MB in {out}\n"
+
+
 def test_export__writes_a_table_a_variable(chipcast, base_run, tmp_path):
     ended = chipcast("export", base_run.folder, "--to", tmp_path / "tables", "--json")
     written = json.loads(ended.out)
@@ -595,6 +644,6 @@ def test_script__interrupted_is_exit_130_and_leaves_no_run(tmp_path, sign):
         process.send_signal(sign)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "interrupted; nothing was published" in err
+    assert "interrupted; run the same command again" in err
     assert "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []
+    assert json.loads(subprocess.check_output([SCRIPT, "list", "--json"], cwd=tmp_path)) == []

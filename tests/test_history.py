@@ -67,7 +67,7 @@ def test_read__refuses_a_row_at_its_line(tmp_path, old, new, code, words):
     path = write(tmp_path, HEADER, GOOD.replace("a.x.2025", "b.x"), GOOD.replace(old, new))
     with pytest.raises(BookError, match=words) as caught:
         history.read(path)
-    assert (caught.value.code, str(caught.value.place)) == (code, "sales.csv:3")
+    assert (caught.value.code, str(caught.value.place)) == (code, f"{path}:3")
     assert caught.value.remedy
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import sim
-from sim import cells, forecast, reduce, targets
+from sim import cells, reduce, targets
 from sim.errors import BookError
+from sim.forecast import counting
 from sim.tally import MOST_THRESHOLDS
 
 REVENUE = "revenue[nvidia,2027]"
@@ -98,9 +99,11 @@ def test_far__is_the_stated_error_over_the_size_of_the_figure_and_the_part_allow
 
 
 class Counted:
-    """What ``forecast._counted`` asks of an engine: an error that falls with the root of the draws."""
+    """What ``counted`` asks of an engine: an error that falls with the root of the draws."""
 
     gauge = None
+    on = SimpleNamespace(size=2)
+    shape = SimpleNamespace(block=8, blocks=1 << 10)
 
     def __init__(self, monkeypatch):
         """Statistics say that P95 is 1 and its error 1 / sqrt(draws)."""
@@ -114,18 +117,16 @@ class Counted:
 
     def nothing(self):
         """No draws."""
-        sums = SimpleNamespace(draws=0)
-        sums.add = lambda other: setattr(sums, "draws", sums.draws + other.draws)
-        return sums
+        return SimpleNamespace(draws=0)
 
-    def sums(self, first, last, progress):
+    def sums(self, first, last, progress, onto):
         """Some draws."""
         self.asked.append((first, last))
-        progress(last - first)
-        return SimpleNamespace(draws=last - first)
+        onto.draws += last - first
+        progress(onto.draws)
 
 
-LOOK = forecast.FIRST_LOOK
+LOOK = counting.FIRST_LOOK
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,10 @@ def test_until__ends_at_the_first_look_that_meets_it_and_never_beyond_the_draws(
         targets.Target("p95", At(place=0), allowed),
         targets.Target("p05", At(place=0), 0.9),
     ]
-    sums = forecast._counted(engine, most, wanted, lambda done, still: said.append((done, still)))
+    monkeypatch.setattr(counting, "check_finite", lambda engine, sums: None)
+    asked = SimpleNamespace(sampler="mc", engine=engine, wanted=wanted, draws=most)
+    sums, _, ranges = counting.counted(asked, counting.Saved(engine), lambda *told: said.append(told))
+    assert ranges == []
     assert sums.draws == looks[-1]
     assert engine.asked == list(zip([0, *looks], looks, strict=False))
     assert [done for done, _ in said] == looks

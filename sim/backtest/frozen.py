@@ -5,6 +5,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.table import Table
 from sim import history
 from sim.backtest.outcomes import EPOCH
 from sim.backtest.scored import OURS, Case, Scored, scored
+from sim.book import files
 from sim.book.check import nearest
 from sim.book.yaml import NUMBER
 from sim.engine import STREAM_VERSION
@@ -26,6 +28,7 @@ from sim.world import World
 __all__ = ["DRAWS", "LEVELS", "freeze", "read", "refuse_existing", "score", "scores", "table", "write"]
 
 FORMAT = 1
+MAX_BYTES = 20_000_000
 DRAWS = 102_400
 YEARS = 3
 """Years after the hand-over that are frozen."""
@@ -134,11 +137,17 @@ def refuse_existing(path: Path) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A frozen forecast. IntegrityError: it is none, of a later format, or not as it was frozen."""
+    """A frozen forecast.
+
+    BookError: the file cannot be read. IntegrityError: it is none, of a later format, or not as it was frozen.
+    """
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(files.data(path, MAX_BYTES))
         known, kept = document["sha256"], document["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        problem, remedy = f"cannot be read: {error.strerror}", "chipcast freeze writes one"
+        raise BookError("frozen-file", problem, place=Place(str(path)), remedy=remedy) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"{path} is no frozen forecast: {error}"
         raise IntegrityError("frozen-form", problem, remedy="chipcast freeze writes one") from None
     if kept != FORMAT:
@@ -153,11 +162,15 @@ def score(document: dict[str, Any], actuals: Path) -> list[Scored]:
 
     Nothing is fitted again. BookError: a figure that was not frozen, or a row that cannot be read, by its line.
     """
+    text = files.text(actuals, unreadable="actuals-file", unfit="actuals-form", encoding="utf-8-sig")
     try:
-        came = list(_rows(document, actuals))
-    except (UnicodeDecodeError, csv.Error) as error:
-        problem = f"{actuals} cannot be read: {error}"
-        raise BookError("actuals-form", problem, remedy="save it as CSV in UTF-8") from None
+        came = list(_rows(document, text, str(actuals)))
+    except csv.Error as error:
+        place, remedy = Place(str(actuals)), "save it as CSV in UTF-8"
+        raise BookError("actuals-form", str(error), place=place, remedy=remedy) from None
+    if not came:
+        place, remedy = Place(str(actuals), 1), "add a row under the header"
+        raise BookError("actuals-none", "no row", place=place, remedy=remedy)
     return scores(document, came)
 
 
@@ -166,31 +179,30 @@ def scores(document: dict[str, Any], came: Iterable[tuple[str, float, float]]) -
     return [row for case in _cases(document, came) for row in scored(case)]
 
 
-def _rows(document: dict[str, Any], path: Path) -> Iterator[tuple[str, float, float]]:
+def _rows(document: dict[str, Any], text: str, file: str) -> Iterator[tuple[str, float, float]]:
     """Name, value and standard error of the logarithm of each figure that came."""
     seen: dict[str, int] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            remedy = f"begin the file with {','.join(COLUMNS)}"
-            raise BookError("actuals-header", "unexpected columns", place=Place(str(path), 1), remedy=remedy)
-        for record in reader:
-            place = Place(str(path), reader.line_num)
-            if None in record or None in record.values():
-                raise BookError("actuals-cells", f"not {len(COLUMNS)} cells", place=place, remedy="one for each column")
-            name = f"{record['metric']}[{record['entity']},{record['period']}]"
-            if name not in document["figures"]:
-                remedy = nearest(name, document["figures"])
-                raise BookError("actuals-figure", f"{name} was not frozen", place=place, remedy=remedy)
-            if name in seen:
-                problem = f"{name} stands in line {seen[name]} already"
-                raise BookError("actuals-twice", problem, place=place, remedy="keep one of them")
-            seen[name] = reader.line_num
-            value, error = (_number(record[column], column, place) for column in ("value", "error"))
-            if error >= value:
-                problem = f"error {record['error']} is as large as the value {record['value']}"
-                raise BookError("actuals-error", problem, place=place, remedy="write one standard error, in its unit")
-            yield name, value, error / value
+    reader = csv.DictReader(StringIO(text, newline=""))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        remedy = f"begin the file with {','.join(COLUMNS)}"
+        raise BookError("actuals-header", "unexpected columns", place=Place(file, 1), remedy=remedy)
+    for record in reader:
+        place = Place(file, reader.line_num)
+        if None in record or None in record.values():
+            raise BookError("actuals-cells", f"not {len(COLUMNS)} cells", place=place, remedy="one for each column")
+        name = f"{record['metric']}[{record['entity']},{record['period']}]"
+        if name not in document["figures"]:
+            remedy = nearest(name, document["figures"])
+            raise BookError("actuals-figure", f"{name} was not frozen", place=place, remedy=remedy)
+        if name in seen:
+            problem = f"{name} stands in line {seen[name]} already"
+            raise BookError("actuals-twice", problem, place=place, remedy="keep one of them")
+        seen[name] = reader.line_num
+        value, error = (_number(record[column], column, place) for column in ("value", "error"))
+        if error >= value:
+            problem = f"error {record['error']} is as large as the value {record['value']}"
+            raise BookError("actuals-error", problem, place=place, remedy="write one standard error, in its unit")
+        yield name, value, error / value
 
 
 def _number(text: str, column: str, place: Place) -> float:

@@ -4,6 +4,7 @@ Faults are collected, so that one run over a book reports all of them.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,8 +17,8 @@ from sim.errors import BookError, Place
 
 __all__ = ["BookFaults", "Faults", "as_map", "build", "described", "nearest"]
 
-LISTED = 20
-"""Faults shown of one book."""
+LISTED, MOST = 20, 100
+"""Faults shown of one book, and found before the rest is left unread."""
 CUTOFF = 0.5
 """How alike two names are, by difflib's ratio, for one to be suggested for the other."""
 
@@ -29,27 +30,32 @@ class BookFaults(BookError):
 
     def __init__(self, faults: Sequence[BookError]) -> None:
         self.faults = tuple(faults)
-        lines = [f"{len(faults)} faults", *(str(fault) for fault in faults[:LISTED])]
-        if len(faults) > LISTED:
-            lines.append(f"and {len(faults) - LISTED} more")
-        super().__init__("book-faults", "\n  ".join(lines), remedy="mend them from the top down")
+        super().__init__("book-faults", f"{len(faults)} faults", remedy="mend them from the top down")
+
+    def __str__(self) -> str:
+        """One fault a line."""
+        shown = [str(fault) for fault in self.faults[:LISTED]]
+        more = [f"and {len(self.faults) - LISTED} more"] if len(self.faults) > LISTED else []
+        return "\n  ".join([self.problem, *shown, *more]) + f"; {self.remedy} [{self.code}]"
 
 
 class Faults:
-    """Collects the faults of a book's parts."""
+    """Collects the faults of a book's parts, up to ``MOST`` of them."""
 
     def __init__(self) -> None:
         self.found: list[BookError] = []
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Keep a BookError raised inside, and go on after it."""
+        """Keep a BookError raised inside, and go on after it; raises BookFaults where they are too many to go on."""
         try:
             yield
         except BookFaults as several:
             self.found.extend(several.faults)
         except BookError as one:
             self.found.append(one)
+        if len(self.found) >= MOST:
+            self.check()
 
     def check(self) -> None:
         """Raise what was found: the fault itself where it is the only one, else BookFaults."""
@@ -62,7 +68,8 @@ class Faults:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the one or two nearest known ones, else what is known."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=2, cutoff=CUTOFF)
+    by_lower = {each.lower(): each for each in names}
+    near = [by_lower[each] for each in difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=CUTOFF)]
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
     listed = ", ".join(names[:12]) or "none"
@@ -97,7 +104,10 @@ def as_map(node: Value, what: str, place: Place) -> Map:
 def build(model: type[Model], node: Map, what: str, **built: object) -> Model:
     """The model a mapping holds, with the entries in ``built`` made already; raises BookError for each fault."""
     faults = Faults()
-    faults.found = [_empty(f"{what}.{key}", node.value_places[key]) for key in node if node[key] is None]
+    known = model.model_fields
+    faults.found = [
+        _empty(f"{what}.{key}", node.value_places[key]) for key in node if key in known and node[key] is None
+    ]
     faults.check()
     try:
         return model.model_validate({**{key: plain(node[key]) for key in node if key not in built}, **built})
@@ -105,7 +115,7 @@ def build(model: type[Model], node: Map, what: str, **built: object) -> Model:
         details = error.errors()
         misspelt = any(detail["type"] == "extra_forbidden" for detail in details)  # then a key only seems to be missing
         told = [detail for detail in details if not (misspelt and detail["type"] == "missing")]
-        faults.found = [_explain(detail, model, node, what) for detail in told]
+        faults.found = [_explain(detail, model, node, what) for detail in told[:MOST]]
         faults.check()
         raise
 
@@ -136,8 +146,24 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], node: Map, what: str)
     if kind in _EXPECTED:
         problem = f"{name}: expected {_EXPECTED[kind]}, got {described(given)}"
         return BookError("book-type", problem, place=place, remedy=_how_to_write(kind, given))
-    return BookError("book-value", f"{name}: {detail['msg'].removeprefix('Value error, ')}", place=place)
+    if kind in _LIMITS:
+        words, remedy = _LIMITS[kind]
+        problem = f"{name}: expected {words.format(**detail['ctx'])}, got {described(given)}"
+        return BookError("book-value", problem, place=place, remedy=remedy)
+    problem, _, remedy = str(detail["msg"]).removeprefix("Value error, ").partition("; ")
+    return BookError("book-value", f"{name}: {problem}", place=place, remedy=remedy)
 
+
+_LIMITS = {
+    "less_than_equal": ("a number less than or equal to {le:g}", "write a smaller number"),
+    "greater_than_equal": ("a number greater than or equal to {ge:g}", "write a larger number"),
+    "greater_than": ("a number greater than {gt:g}", "write a larger number"),
+    "string_too_short": ("some text", "write it or drop the key"),
+    "string_pattern_mismatch": ("text of the form {pattern}", "write it so"),
+    "too_short": ("{min_length} or more of them", "add what is missing"),
+    "too_long": ("at most {max_length} of them", "drop what is too many"),
+}
+"""What pydantic found beyond a limit: the limit in words, and the remedy."""
 
 _EXPECTED = {
     "float_type": "a number",
@@ -152,19 +178,21 @@ _EXPECTED = {
 
 def _how_to_write(kind: str, given: object) -> str:
     """How the value given is written in strict YAML, where that can be told."""
-    if kind in ("float_type", "int_type") and isinstance(given, str):
-        return _number_remedy(given.strip())
+    if kind in ("float_type", "int_type"):
+        return _number_remedy(given.strip() if isinstance(given, str) else "")
     if kind == "bool_type":
         return "write true or false"
-    if kind == "string_type" and isinstance(given, int | float):
-        return "put it in quotes"
-    if kind == "tuple_type":
-        return "write [a, b]"
-    return ""
+    if kind == "string_type":
+        return "put it in quotes" if isinstance(given, int | float) else "write text"
+    return "write [a, b]" if kind == "tuple_type" else "write 'key: value' lines below it"
+
+
+_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 
 
 def _number_remedy(text: str) -> str:
-    bare = text.rstrip("%").replace(",", "").replace("_", "").strip()
+    bare = text.rstrip("%").replace("_", "").strip()
+    bare = bare.replace(",", "") if _THOUSANDS.fullmatch(bare) else bare  # 1,5 is another comma
     digits = bare.lstrip("0") or "0"
     if NUMBER.fullmatch(text):
         return "leave the quotes out"

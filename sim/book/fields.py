@@ -17,30 +17,34 @@ def parse_date(value: object) -> date:
     """A date written ``2026-02-28``; raises ValueError outside 2000 to 2100."""
     if isinstance(value, date):
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        raise ValueError(f"expected a date like 2026-02-28, got {value!r}")
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError(f"expected a date, got {_cut(value)}; write one like 2026-02-28")
     try:
         parsed = date.fromisoformat(value)
     except ValueError as error:
-        raise ValueError(f"{value} is not a date: {error}") from None
+        raise ValueError(f"{value} is not a date: {error}; write one like 2026-02-28") from None
     return _in_range(parsed, parsed.year)
 
 
 def _quarter(value: str) -> str:
-    if not re.fullmatch(r"\d{4}Q[1-4]", value):
-        raise ValueError(f"expected a quarter like 2030Q4, got {value!r}")
+    if not re.fullmatch(r"[0-9]{4}Q[1-4]", value):
+        raise ValueError(f"expected a quarter, got {_cut(value)}; write one like 2030Q4")
     return _in_range(value, int(value[:4]))
+
+
+def _cut(value: object) -> str:
+    return f"{value!r:.60}"
 
 
 def _in_range(value: Dated, year: int) -> Dated:
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError(f"{value} lies outside {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValueError(f"{value} lies outside {FIRST_YEAR} to {LAST_YEAR}; check the year")
     return value
 
 
 def _with_figure(text: str) -> str:
-    if not re.search(r"\d", text):
-        raise ValueError(f"a citation states its figure, and {text!r} has none")
+    if not re.search(r"[0-9]", text):
+        raise ValueError(f"a citation states its figure, and {_cut(text)} has none; begin it with the number")
     return text
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 from sim.axes import INPUTS, Input
 from sim.book.compose import Stack, check_agreement, check_change
@@ -16,14 +17,14 @@ from sim.book.fields import parse_date
 from sim.book.overlay import laid_over
 from sim.book.override import from_command, from_overlay, with_overrides
 from sim.book.priors import read_priors
-from sim.book.schema import Book
+from sim.book.schema import Book, Recipe
 from sim.book.shelf import BASE, Asked, Shelf
 from sim.book.sources import Rows, Sources, known_references, read_references
 from sim.book.world import read_world
 from sim.book.yaml import Map
 from sim.errors import BookError, Place, RefusedError
 
-__all__ = ["Names", "load", "priors_folder", "shipped", "validate"]
+__all__ = ["Names", "again", "load", "priors_folder", "shipped", "validate"]
 
 Names = str | Path | Sequence[str | Path]
 
@@ -55,12 +56,19 @@ def load(
     Raises BookError with file, line and column for what is wrong in it, and RefusedError for a date before it.
     """
     shelf, wanted = Shelf(priors or priors_folder()), _date(as_of)
-    asked = [shelf.ask(name) for name in ([names] if isinstance(names, str | Path) else names)]
+    listed = [names] if isinstance(names, str | Path) else names
+    asked = [shelf.ask(name) for name in listed]
     picked = shelf.pick(_book_named(asked), wanted)
     binder = _Binder(shelf.root, inputs, picked, wanted, Rows(shelf.root / "history"))
     ground = binder.ground(shelf.layers(picked))
     stack = binder.composed(ground, [each for each in asked if each.layers])
-    return binder.with_values(stack, overrides or {}).book
+    book = binder.with_values(stack, overrides or {}).book
+    return book if priors else book.model_copy(update={"recipe": _recipe(listed, wanted, overrides or {})})
+
+
+def again(recipe: Mapping[str, Any]) -> Book:
+    """The book of a recipe in JSON: the same one, unless a file it is made of has changed. Raises as ``load`` does."""
+    return load(recipe["names"], as_of=recipe["as_of"], overrides=recipe["overrides"])
 
 
 def validate(names: Names = BASE, *, as_of: str | date | None = None) -> Book:
@@ -72,7 +80,15 @@ def _date(as_of: str | date | None) -> date | None:
     try:
         return None if as_of is None else parse_date(as_of)
     except ValueError as error:
-        raise BookError("book-dates", str(error), place=Place("--as-of")) from None
+        problem, _, remedy = str(error).partition("; ")
+        raise BookError("book-dates", problem, place=Place("--as-of"), remedy=remedy) from None
+
+
+def _recipe(names: Sequence[str | Path], as_of: date | None, overrides: Mapping[str, object]) -> Recipe | None:
+    """How a book of the shipped priors is asked for again."""
+    plain = {path: value for path, value in overrides.items() if isinstance(value, str | int | float)}
+    complete = len(plain) == len(overrides)
+    return Recipe(names=tuple(map(str, names)), as_of=as_of, overrides=plain) if complete else None
 
 
 def _book_named(asked: Sequence[Asked]) -> str | None:

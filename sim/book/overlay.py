@@ -45,7 +45,7 @@ def laid_over(base: Map, top: Map, *, beside: bool = False) -> Map:
     other overlays, which may have done the same already, the last two pass.
     """
     top = _undone(top, base) if beside else top
-    faults, result = Faults(), base
+    faults, result = Faults(), base.without()
     for key in top:
         if key not in OVERLAY_KEYS:
             with faults.collect():
@@ -59,14 +59,15 @@ def laid_over(base: Map, top: Map, *, beside: bool = False) -> Map:
     return result
 
 
-def _with_key(base: Map, key: str, top: Map) -> Map:
-    """The book with one key of an overlay entered."""
-    if _removes(top, key, base, key):
-        return base.without(key)
-    old, new = base.get(key), top[key]
+def _with_key(book: Map, key: str, top: Map) -> Map:
+    """The book, a copy of our own, with one key of an overlay entered."""
+    if _removes(top, key, book, key):
+        return book.without(key)
+    old, new = book.get(key), top[key]
     if isinstance(old, Map) and isinstance(new, Map):
         new = _section(key, old, new)
-    return base.with_entry(key, new, top.value_places[key], key_place=top.key_places[key])
+    book.put(key, new, book.key_places.get(key, top.key_places[key]), top.value_places[key])
+    return book
 
 
 def _section(key: str, old: Map, new: Map) -> Map:
@@ -77,7 +78,7 @@ def _section(key: str, old: Map, new: Map) -> Map:
 
 def _merged(old: Map, new: Map, what: str, *, deep: bool = True) -> Map:
     """``old`` with the entries of ``new``; mappings merge key by key, distributions are replaced whole."""
-    result = Map(old.place)
+    result = Map(new.place)
     for key in _order(old, new):
         if key not in new:
             result.put(key, old[key], old.key_places[key], old.value_places[key])
@@ -91,11 +92,14 @@ def _merged(old: Map, new: Map, what: str, *, deep: bool = True) -> Map:
 
 def _order(old: Map, new: Map) -> list[str]:
     """The keys of both: each new one after the one before it in the overlay, or last."""
-    keys, before = list(old), None
+    keys = list(old)
+    after = len(keys)
     for key in new:
-        if key not in old:
-            keys.insert(keys.index(before) + 1 if before is not None else len(keys), key)
-        before = key
+        if key in old:
+            after = keys.index(key) + 1
+        else:
+            keys.insert(after, key)
+            after += 1
     return keys
 
 

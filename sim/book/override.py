@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sim.axes import Input
 from sim.book.check import as_map, described, nearest
+from sim.book.files import invisible
 from sim.book.priors import DEFAULT, is_distribution
 from sim.book.schema import FAMILIES
 from sim.book.world import WORLD_KEYS, read_world
@@ -42,9 +43,12 @@ def from_command(overrides: Mapping[str, object]) -> list[Override]:
     """The overrides of a command line or of Python; text is read as YAML. Raises BookError for what is no value."""
     result = []
     for path, value in overrides.items():
+        if invisible(path, but=""):
+            problem = f"--set {path!r:.80}: an invisible character"
+            raise BookError("book-unknown-path", problem, remedy="delete it")
         name = f"--set {path}"
         try:
-            text = value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         except (TypeError, ValueError, RecursionError) as error:
             problem = f"no value a book can hold: {error}"
             raise BookError("book-type", problem, place=Place(name), remedy="give a number, text or mapping") from None

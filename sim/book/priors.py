@@ -98,7 +98,7 @@ def _table(
     combinations = list(itertools.product(*labels))
     found = {combination: covering(dist, combination) for combination in combinations}
     missing = [",".join(combination) for combination in combinations if found[combination] is None]
-    if missing:
+    if missing and isinstance(dist, Map):
         problem = f"{what}: no distribution for {', '.join(missing[:6])}{', ...' if len(missing) > 6 else ''}"
         place = node.value_places["dist"]
         faults.found.append(BookError("book-missing-label", problem, place=place, remedy="add them or 'default:'"))
@@ -122,7 +122,8 @@ def _leaves(
                 yield from _leaves(f"{what}.{key}", item, labels[1:], node.value_places[key], faults)
             else:
                 problem, remedy = f"{what}: unknown label {key!r}", nearest(key, [*labels[0], DEFAULT, "family"])
-                faults.found.append(BookError("book-unknown-label", problem, place=node.key_places[key], remedy=remedy))
+                with faults.collect():
+                    raise BookError("book-unknown-label", problem, place=node.key_places[key], remedy=remedy)
 
 
 def covering(node: Value, labels: Sequence[str]) -> Map | None:

@@ -24,6 +24,7 @@ __all__ = [
     "Judgement",
     "Prior",
     "PriorEntry",
+    "Recipe",
     "Reference",
     "Source",
     "Supplier",
@@ -113,7 +114,7 @@ class Correlation(Model):
     @model_validator(mode="after")
     def _has_one_subject(self) -> "Correlation":
         if (self.within is None) == (self.between is None):
-            raise ValueError("give either within: NAME or between: [NAME, NAME]")
+            raise ValueError("it joins nothing, or two things; give either within: NAME or between: [NAME, NAME]")
         return self
 
 
@@ -206,6 +207,14 @@ class Reference(Model):
     note: Text | None = None
 
 
+class Recipe(Model):
+    """How a book was asked for, so that it can be asked for again."""
+
+    names: tuple[str, ...]
+    as_of: Date | None = None
+    overrides: Mapping[str, str | int | float | bool] = {}
+
+
 class Book(Model):
     """Everything a run believes: immutable, checked, in the model's units."""
 
@@ -217,6 +226,8 @@ class Book(Model):
     """Rank correlation of each correlated pair of streams."""
     correlations: tuple[Correlation, ...]
     references: Mapping[str, Reference]
+    recipe: Recipe | None = None
+    """None where other priors than the shipped ones were underneath, or values set that are no plain ones."""
 
     @property
     def as_of(self) -> date:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sim.book.check import Faults, nearest
 from sim.book.fields import parse_date
+from sim.book.files import invisible
 from sim.book.overlay import join
 from sim.book.yaml import Map, read
 from sim.errors import BookError, Place, RefusedError
@@ -98,17 +99,28 @@ class Shelf:
     def _find(self, path_or_name: str | Path, beside: Path, place: Place) -> Path | str:
         """The path of an overlay, or the name of a shipped book."""
         name, path = str(path_or_name), beside / path_or_name
+        if not name or invisible(name, but=""):
+            where = place if place.line else None
+            raise BookError("book-not-found", f"{name!r:.80} is no name", place=where, remedy="name a book or a file")
         if name in self._folders:
             return name
         if name in self._scenarios:
             return self._scenarios[name]
         for shipped, folder in self._folders.items():
-            if path.is_dir() and path.resolve() == folder.resolve():
+            if _there(path) and path.is_dir() and path.resolve() == folder.resolve():
                 return shipped
-        if path.exists():
+        if _there(path):
             return path
-        problem, remedy = f"no shipped book and no file {name!r}", nearest(name, [*self._folders, *self._scenarios])
+        problem, remedy = f"no shipped book and no file {name!r:.80}", nearest(name, [*self._folders, *self._scenarios])
         raise BookError("book-not-found", problem, place=place, remedy=remedy)
+
+
+def _there(path: Path) -> bool:
+    """Whether a path leads to something; one that no system takes, being too long, does not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _check_circle(chain: list[Path], target: Path, place: Place) -> None:
@@ -122,8 +134,9 @@ def _date_of(folder: Path) -> date:
     try:
         return parse_date(folder.name)
     except ValueError as error:
+        problem, _, remedy = str(error).partition("; ")
         raise BookError(
-            "book-vintage-name", str(error), place=Place(str(folder)), remedy="name it by its date"
+            "book-vintage-name", problem, place=Place(str(folder)), remedy=f"name it so: {remedy}"
         ) from None
 
 
@@ -133,7 +146,8 @@ def _as_of(book: Map) -> date:
     try:
         return parse_date(book.get("as_of"))
     except ValueError as error:
-        raise BookError("book-dates", f"as_of: {error}", place=place, remedy="write as_of: 2026-02-28") from None
+        problem, _, remedy = str(error).partition("; ")
+        raise BookError("book-dates", f"as_of: {problem}", place=place, remedy=remedy) from None
 
 
 def _read_folder(folder: Path) -> Map:

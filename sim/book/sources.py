@@ -126,7 +126,9 @@ class Sources:
         if citation.cite not in self._references:
             remedy = nearest(citation.cite, [*self._references, *(HISTORY + name for name in self._rows.files)])
             place = item.value_places["cite"]
-            raise BookError("book-unknown-source", f"unknown citation {citation.cite!r}", place=place, remedy=remedy)
+            raise BookError(
+                "book-unknown-source", f"unknown citation {citation.cite!r:.80}", place=place, remedy=remedy
+            )
         reference = self._references[citation.cite]
         self.check_date(f"{citation.cite} (published)", reference.published, item.value_places["cite"])
         return reference.kind in WEAK
@@ -136,10 +138,10 @@ class Sources:
         name = citation.cite.removeprefix(HISTORY)
         if name not in self._rows.files:
             place, remedy = item.value_places["cite"], nearest(name, self._rows.files)
-            raise BookError("book-unknown-source", f"unknown history file {name!r}", place=place, remedy=remedy)
+            raise BookError("book-unknown-source", f"unknown history file {name!r:.80}", place=place, remedy=remedy)
         rows = self._rows[name]
         if citation.where not in rows:
-            problem = f"{citation.cite} has no row {citation.where!r}"
+            problem = f"{citation.cite} has no row {citation.where!r:.80}"
             place, remedy = item.value_places["where"], nearest(citation.where, rows)
             raise BookError("book-unknown-source", problem, place=place, remedy=remedy)
         _check_figure(citation, rows[citation.where].value, item.value_places["says"])

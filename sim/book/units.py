@@ -17,6 +17,8 @@ from typing import NamedTuple
 __all__ = ["factor"]
 
 _SCALES = {"k": 10**3, "M": 10**6, "G": 10**9, "bn": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+LONGEST = 60
+"""Characters of a unit."""
 _SECONDS_A_YEAR = 31_557_600  # 365.25 days, so that a quarter is exactly a fourth of a year
 
 _ATOMS: dict[str, tuple[str, Fraction]] = {
@@ -64,6 +66,8 @@ def factor(from_unit: str, to_unit: str) -> float:
 
 @lru_cache(maxsize=256)
 def _parse(text: str) -> _Unit:
+    if len(text) > LONGEST:
+        raise ValueError(f"unit {text[:LONGEST]!r}... is too long; write it like 'bn USD / M unit'")
     dimension: Counter[str] = Counter()
     scale = Fraction(1)
     for sign, (name, size) in _terms(text):

@@ -12,6 +12,8 @@ from sim.errors import BookError
 __all__ = ["WORLD_KEYS", "read_world"]
 
 WORLD_KEYS = tuple(WorldSpec.model_fields)
+MOST = 500
+"""Buyers, suppliers or chips of a book: pairs of them are correlated and tabled."""
 RESERVED = ("default", "family")
 _SLUG = re.compile(r"[a-z0-9_]{1,40}")
 
@@ -41,7 +43,11 @@ def _members(model: type[Member], world: Map, section: str, faults: Faults) -> d
     """The members of one section, each built; a section that is missing is reported by the caller."""
     result: dict[str, Member] = {}
     with faults.collect():
-        node = as_map(world.get(section, Map(world.place)), section, world.value_places.get(section, world.place))
+        place = world.value_places.get(section, world.place)
+        node = as_map(world.get(section, Map(world.place)), section, place)
+        if len(node) > MOST:
+            problem = f"{section}: {len(node):,} of them, where {MOST} are the most"
+            raise BookError("book-too-many", problem, place=place, remedy="put small ones together")
         for name in node:
             with faults.collect():
                 _check_slug(name, node, section)

@@ -7,21 +7,22 @@ text here, and is refused by the schema where a number or a bool is expected.
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeAlias
 
 import yaml
 
+from sim.book import files
+from sim.book.files import MAX_BYTES, invisible
 from sim.errors import BookError, Place
 
 __all__ = ["MAX_BYTES", "NUMBER", "Map", "Seq", "Value", "place_of", "plain", "read", "read_text", "read_value"]
 
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_NODES = 20_000
 MAX_DIGITS = 20
+MAX_KEY, MAX_TEXT = 1_000, 20_000
 
 NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -29,7 +30,6 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _WORDS = dict.fromkeys(("", "~", "null", "Null", "NULL"), None) | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format (bidi, zero width), surrogate, line and paragraph ends
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -81,11 +81,13 @@ Value: TypeAlias = str | int | float | bool | Map | Seq | None
 def read(path: Path) -> Map:
     """The mapping a file holds; raises BookError when the file cannot be read or is not strict YAML."""
     file = str(path)
+    if invisible(file, but=""):
+        _refuse("unreadable", "invisible characters in its name", Place(ascii(file)), "rename it")
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = files.data(path)
     except OSError as error:
-        raise BookError("yaml-unreadable", f"cannot be read: {error.strerror}", place=Place(file)) from None
+        problem, remedy = f"cannot be read: {error.strerror}", "name a file of YAML"
+        raise BookError("yaml-unreadable", problem, place=Place(file), remedy=remedy) from None
     if len(data) > MAX_BYTES:
         _refuse("too-large", f"larger than {MAX_BYTES:,} bytes", Place(file), "split it into several files")
     return read_text(_decode(data, file), file)
@@ -142,10 +144,27 @@ def _decode(data: bytes, file: str) -> str:
         )
 
 
-def _invisible(text: str) -> str | None:
-    """The first control, bidi or other invisible character of the text, if any."""
-    found = {sign for sign in set(text) - {"\t", "\n", "\r"} if unicodedata.category(sign) in _INVISIBLE}
-    return min(found, key=text.index, default=None)
+_SYNTAX = {
+    "end of stream": "close the bracket or the quotes that are open",
+    "',' or": "close the bracket, or part its entries by commas",
+    "mapping values": "put text that holds ': ' in quotes, and each key on a line of its own",
+    "start any token": "indent by spaces, and put text that begins with a sign in quotes",
+    "expected key": "indent the keys of one mapping alike",
+    "escape": "write the backslash twice, or use single quotes",
+}
+"""What to do about the parser's problems, by words of theirs."""
+
+
+def _mended(problem: str) -> str:
+    """The remedy for a problem of the parser."""
+    known = (remedy for words, remedy in _SYNTAX.items() if words in problem)
+    return next(known, "check the indent, the brackets and the quotes up to there")
+
+
+def _bearable(text: str, place: Place) -> str:
+    if len(text) > MAX_TEXT:
+        _refuse("too-long", f"a text of more than {MAX_TEXT:,} characters", place, "shorten it")
+    return text
 
 
 class _Reader:
@@ -162,24 +181,24 @@ class _Reader:
         try:
             return self._document()
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            _refuse("syntax", f"not YAML: {problem}", self._place(mark))
+            begun = getattr(error, "context_mark", None) if "end of stream" in problem else None
+            place = self._place(begun or getattr(error, "problem_mark", None))
+            _refuse("syntax", f"not YAML: {problem}", place, _mended(problem))
         except (ValueError, OverflowError) as error:  # the pure Python scanner, on escapes beyond Unicode
-            _refuse("syntax", f"not YAML: {error}", self._place(None))
+            _refuse("syntax", f"not YAML: {error}", self._place(None), _mended(str(error)))
 
     def _check_text(self) -> None:
         if len(self._text) > MAX_BYTES:
             _refuse("too-large", f"larger than {MAX_BYTES:,} bytes", Place(self._file), "split it into several files")
-        sign = _invisible(self._text)
+        sign = invisible(self._text)
         if sign is not None:
             before = self._text[: self._text.index(sign)]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
             self._refuse_sign(sign, Place(self._file, line, column) if self._numbered else Place(self._file))
 
     def _refuse_sign(self, sign: str, place: Place) -> NoReturn:
-        name = unicodedata.name(sign, "control character")
-        _refuse("character", f"invisible character U+{ord(sign):04X} ({name})", place, "delete it")
+        _refuse("character", f"invisible character {files.named(sign)}", place, "delete it")
 
     def _place(self, mark: Any) -> Place:
         if mark is None or not self._numbered:
@@ -215,12 +234,12 @@ class _Reader:
         if self._nodes > MAX_NODES:
             _refuse("too-many", f"more than {MAX_NODES:,} values", place, "split it into several files")
         if depth > MAX_DEPTH:
-            _refuse("too-deep", f"nested deeper than {MAX_DEPTH} levels", place)
+            _refuse("too-deep", f"nested deeper than {MAX_DEPTH} levels", place, "write it flatter")
         if getattr(event, "anchor", None) is not None:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            _refuse("anchor", f"an anchor or alias ({sign}{event.anchor})", place, "write the value out")
+            _refuse("anchor", f"an anchor or alias ({sign}{event.anchor:.60})", place, "write the value out")
         if getattr(event, "tag", None) is not None:
-            _refuse("tag", f"a tag ({event.tag})", place, "delete it: values are read as they stand")
+            _refuse("tag", f"a tag ({event.tag:.60})", place, "delete it: values are read as they stand")
 
     def _seq(self, start: Any, depth: int) -> Seq:
         items = []
@@ -249,6 +268,12 @@ class _Reader:
         key = self._value(event, depth)
         if key == "<<":
             _refuse("merge-key", "a merge key (<<)", place, "write the entries out")
+        if len(getattr(event, "value", "")) > MAX_KEY:
+            _refuse(
+                "key", f"a key longer than {MAX_KEY} characters", place, "check the colons and the quotes before it"
+            )
+        if isinstance(key, str) and invisible(key, but=""):
+            _refuse("key", f"a key with a tab or a line break, {key!r:.60}", place, "write it in one word")
         if not isinstance(key, str):
             shown = getattr(event, "value", "") or "nothing"
             _refuse("key", f"keys are text, got {shown}", place, f'quote it: "{shown}"')
@@ -257,17 +282,17 @@ class _Reader:
     def _scalar(self, event: Any) -> Value:
         text, place = event.value, self._place(event.start_mark)
         if not event.implicit[0]:  # quoted or block text; escapes can bring invisible characters back
-            sign = _invisible(text)
+            sign = invisible(text)
             if sign is not None:
                 self._refuse_sign(sign, place)
-            return text
+            return _bearable(text, place)
         if text in _WORDS:
             return _WORDS[text]
         if _NOT_FINITE.fullmatch(text):
             _refuse("not-finite", f"{text} is not a finite number", place, "write a finite number")
         if _INTEGER.fullmatch(text):
             return self._integer(text, place)
-        return self._float(text, place) if NUMBER.fullmatch(text) else text
+        return self._float(text, place) if NUMBER.fullmatch(text) else _bearable(text, place)
 
     def _integer(self, text: str, place: Place) -> int:
         if len(text.lstrip("+-")) > MAX_DIGITS:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from sim.cli import books, judged, runs
+from sim.cli import books, judged, runs, stored, sweeps
 
 __all__ = ["main"]
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (runs, judged, books):
+for commands in (runs, sweeps, stored, judged, books):
     app.add_typer(commands.app)
 
 INTERRUPTED = 130
@@ -56,6 +56,15 @@ def main() -> NoReturn:
         raise SystemExit(1) from None
     except SystemExit as end:  # typer's way to end, also after Ctrl-C
         if end.code == INTERRUPTED:
-            print("chipcast: interrupted; nothing was published, run the same command again", file=sys.stderr)
+            print(f"chipcast: interrupted; {next(iter(notes(end)), 'run the same command again')}", file=sys.stderr)
         raise
     raise SystemExit(0)
+
+
+def notes(error: BaseException | None) -> list[str]:
+    """What was noted on an error, or on one that it came from."""
+    found: list[str] = []
+    while error is not None:
+        found += getattr(error, "__notes__", [])
+        error = error.__cause__ or error.__context__
+    return found

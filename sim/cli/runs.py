@@ -1,9 +1,8 @@
-"""Commands that make, list and tell of runs."""
+"""Commands that make runs and tell of what they say."""
 
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -113,47 +112,3 @@ def explain(
         print(json.dumps(asdict(found), ensure_ascii=False, allow_nan=False))
     else:
         Console(highlight=False).print(explaining.page(found))
-
-
-@app.command("list")
-def list_(out: Out = RUNS, as_json: Json = False) -> None:
-    """List the runs in a folder; damaged ones say so."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from sim import store
-
-    found = store.list_runs(out)
-    if as_json:
-        print(json.dumps(found, allow_nan=False))
-        return
-    if not found:
-        print(f"no runs in {out}")
-        return
-    table = Table(box=None)
-    columns = list(dict.fromkeys(key for entry in found for key in entry))
-    for column in columns:
-        table.add_column(column)
-    for entry in found:
-        table.add_row(*("" if entry.get(column) is None else escape(str(entry[column])) for column in columns))
-    Console().print(table)
-
-
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Folder for the tables; the run's report folder if not given.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Write a run's summary as CSV, one table a variable."""
-    from sim import forecast, store
-
-    tree = forecast.open_(run)
-    written = store.to_csv(tree, to or run / "report" / "csv")
-    if as_json:
-        print(json.dumps([str(path) for path in written]))
-    else:
-        print(f"{len(written)} tables in {to or run / 'report' / 'csv'}")

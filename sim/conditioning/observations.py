@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from sim.axes import OUTPUTS
+from sim.book import files
 from sim.book.check import Faults, nearest
 from sim.book.yaml import NUMBER
 from sim.engine import PILOT
@@ -78,21 +79,10 @@ def read(path: str | Path) -> list[Observation]:
 
 def _text(path: Path) -> str:
     """The text of a file whose lines are rows."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        remedy = "name a CSV file with --on"
-        raise BookError(
-            "observation-file", error.strerror or str(error), place=Place(str(path)), remedy=remedy
-        ) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise BookError("observation-text", "not UTF-8", place=Place(str(path), line), remedy="save as UTF-8") from None
-    for sign, what in (("\ufeff", "a byte order mark"), ("\0", "a null byte"), ('"', "a quotation mark")):
-        if sign in text:
-            line = text[: text.index(sign)].count("\n") + 1
-            remedy = "save as plain UTF-8, no cell in quotes"
-            raise BookError("observation-text", f"holds {what}", place=Place(str(path), line), remedy=remedy)
+    text = files.text(path, unreadable="observation-file", unfit="observation-text")
+    if '"' in text:
+        place, remedy = Place(str(path), text[: text.index('"')].count("\n") + 1), "write no cell in quotes"
+        raise BookError("observation-text", "holds a quotation mark", place=place, remedy=remedy)
     return text
 
 

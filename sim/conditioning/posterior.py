@@ -52,8 +52,8 @@ def condition(
     if out is not None:
         store.refuse_foreign(Path(out))
     observations = read(on) if isinstance(on, str | Path) else list(on)
-    wanted = quantities(world, observations)
     devices.cache_programs()
+    wanted = quantities(world, observations)
     engine = Engine(world, seed, devices.mesh())
     before, after, fit = _fitted(engine, observations, wanted, draws, progress)
     config = _config(engine, observations)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sim.consensus.region import Side
 from sim.consensus.standing import FEWEST, Belief, Standing
@@ -53,7 +53,7 @@ def table(standings: Sequence[Standing]) -> Table:
         shown.add_column(name, justify="right", no_wrap=True)
     for each in standings:
         marks = f"{', later' if each.later else ''}{', nowcast' if each.over else ''}"
-        what = f"{escape(each.point.quantity)}\n[dim]{escape(each.point.who)}, {each.point.date}{marks}[/dim]"
+        what = Text.assemble(each.point.quantity, "\n", (f"{each.point.who}, {each.point.date}{marks}", "dim"))
         percentiles = (figure(value, each.point.unit) for value in (each.p05, each.p50, each.p95))
         shown.add_row(what, stated(each), *percentiles, place(each))
     return shown

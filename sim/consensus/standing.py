@@ -137,7 +137,7 @@ def _quantity(world: World, point: Published, *, strict: bool) -> Quantity | Non
     except BookError as error:
         if error.code == "quantity-period" or (error.code == "quantity-label" and not strict):
             return None
-        raise
+        raise BookError(error.code, f"points.{point.key}: {error.problem}", remedy=error.remedy) from None
 
 
 def _numbers(world: World, beliefs: Float32[np.ndarray, "entry draw"]) -> Numbers:

@@ -203,7 +203,8 @@ def three_point(low: float, mode: float, high: float) -> None:
     """Check that a mode lies between its bounds: ValueError."""
     ordered(low, high, "min and max")
     if not low <= mode <= high:
-        raise ValueError(f"mode must lie between min and max, got min = {low:g}, mode = {mode:g}, max = {high:g}")
+        given = listed({"min": low, "mode": mode, "max": high})
+        raise ValueError(f"mode must lie between min and max, got {given}; move one of them")
 
 
 def sums_to_one(name: str, shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -212,7 +213,8 @@ def sums_to_one(name: str, shares: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError(f"{name} must be positive, got {min(shares):g}; leave out what cannot be")
     total = math.fsum(shares)
     if abs(total - 1) > ROUNDED:
-        raise ValueError(f"{name} must sum to 1, got {' + '.join(f'{share:g}' for share in shares)} = {total:g}")
+        given = " + ".join(f"{share:g}" for share in shares)
+        raise ValueError(f"{name} must sum to 1, got {given} = {total:g}; divide each by {total:g}")
     return tuple(share / total for share in shares)
 
 

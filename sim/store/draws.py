@@ -11,6 +11,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from sim.errors import IntegrityError, Place
+from sim.store import io
 from sim.store.groups import DRAW, damage, open_group
 from sim.store.records import Manifest
 
@@ -51,8 +52,9 @@ class Joined(BackendArray):
         if not mine.size:
             return np.empty_like(self.pieces[i][(*lead, slice(0, 0))].values)
         low = int(mine.min())
-        values = self.pieces[i][(*lead, slice(low, int(mine.max()) + 1))].values[..., mine - low]
         folder, manifest = self.blocks[i]
+        with io.ours("read", folder):
+            values = self.pieces[i][(*lead, slice(low, int(mine.max()) + 1))].values[..., mine - low]
         problems = damage(folder, manifest, full=False)
         if problems:
             problem = f"changed since the run was opened: {'; '.join(problems[:5])}"

@@ -34,13 +34,15 @@ ROOT = "zarr.json"
 DRAW = "draw"
 LEVEL = 1  # of zstd: a higher one shrinks float32 draws by no further 0.1 %
 FILE_SIZE = 128 * 2**20  # bytes; the largest file before compression
+FEW = 2**20  # bytes; what is not worth compressing
 Found = TypeVar("Found")
 
 
-def save(tree: xr.DataTree, folder: Path, run: str, first: int | None = None, last: int | None = None) -> Group:
-    """Write a tree to a new folder, and its manifest beside it. Nothing is synced yet.
+def save(tree: xr.DataTree, folder: Path, run: str, **of_range: Any) -> Group:
+    """Write a tree to a new folder, and its manifest beside it, with ``first``, ``last`` and ``made`` of a range.
 
-    The root says the run and, in ``content_sha256``, depends on every other file: its metadata tells groups apart.
+    Nothing is synced yet. The root says the run and, in ``content_sha256``, depends on every other file: its metadata
+    tells groups apart.
     Raises ``IntegrityError`` for values that a run must not hold, before anything is written.
     """
     from zarr.storage import MemoryStore
@@ -54,7 +56,7 @@ def save(tree: xr.DataTree, folder: Path, run: str, first: int | None = None, la
     content = sha256(canonical({name: file.sha256 for name, file in files.items()}))
     root["attributes"] |= {"run": run, "content_sha256": content}
     files[ROOT] = put(folder / ROOT, json.dumps(root, indent=2).encode())
-    manifest = Manifest(run=run, first=first, last=last, files=files).dump()
+    manifest = Manifest(run=run, files=files, **of_range).dump()
     io.put(folder.with_name(folder.name + MANIFEST), manifest)
     return Group(manifest=sha256(manifest), root=files[ROOT].sha256)
 
@@ -76,7 +78,7 @@ async def write(tree: xr.DataTree, store: "MemoryStore") -> None:
         for name, variable in variables.items():
             values = variable.values.astype(np.dtypes.StringDType()) if is_text(variable) else variable.values
             array = await group.create_array(str(name), data=values, **encode(variable))
-            check_finite(str(name), xr.Variable(variable.dims, await array.getitem(...), variable.attrs), node)
+            await check_written(str(name), array, variable, node)
 
 
 def is_text(variable: xr.Variable) -> bool:
@@ -87,11 +89,12 @@ def is_text(variable: xr.Variable) -> bool:
 def encode(variable: xr.Variable) -> dict[str, Any]:
     """Zarr settings of one variable: one file where it fits, and for draws one chunk per leading label in it.
 
-    Draws are compressed. Anything else is a few values: it gets a checksum only, and no folder for its chunk.
+    What is large is compressed. A few values get a checksum only, and all but draws no folder for their chunk.
     """
     from zarr.codecs import Crc32cCodec, ZstdCodec
 
-    compressor = ZstdCodec(level=LEVEL, checksum=True) if DRAW in variable.dims else Crc32cCodec()
+    large = DRAW in variable.dims or variable.nbytes > FEW
+    compressor = ZstdCodec(level=LEVEL, checksum=True) if large else Crc32cCodec()
     attributes = {name: value for name, value in variable.attrs.items() if name != "_FillValue"}
     settings: dict[str, Any] = {"attributes": attributes, "compressors": [compressor]}
     settings["dimension_names"] = variable.dims or None
@@ -124,7 +127,7 @@ def read_group(folder: Path, manifest: Manifest) -> xr.DataTree:
     from zarr.buffer.cpu import Buffer
     from zarr.storage import MemoryStore
 
-    tree = open_group(MemoryStore({name: Buffer.from_bytes((folder / name).read_bytes()) for name in manifest.files}))
+    tree = open_group(MemoryStore({name: Buffer.from_bytes(io.read(folder / name)) for name in manifest.files}))
     finish(load(tree))
     nodes = {node.path: by_name(node.to_dataset(inherit=False)) for node in tree.load().subtree}
     return xr.DataTree.from_dict(dict(sorted(nodes.items())))
@@ -145,14 +148,14 @@ async def load(tree: xr.DataTree) -> None:
             await variable.load_async()
 
 
-def check_finite(name: str, variable: xr.Variable, node: xr.DataTree) -> None:
-    """Raise ``IntegrityError`` naming the first value that is not a finite number, and where it stands.
+async def check_written(name: str, array: Any, variable: xr.Variable, node: xr.DataTree) -> None:
+    """Read back what was written, and raise ``IntegrityError`` naming the first value that is not a finite number.
 
     NaN, never infinity, is allowed where the variable's ``missing_ok`` attribute is true.
     """
+    values = await array.getitem(...)
     if variable.dtype.kind != "f":
         return
-    values = variable.values
     bad = np.isinf(values) if variable.attrs.get("missing_ok") else ~np.isfinite(values)
     if bad.any():
         at = np.unravel_index(np.argmax(bad), bad.shape)
@@ -175,10 +178,8 @@ def damage(folder: Path, manifest: Manifest, *, full: bool) -> list[str]:
         return [f"{folder.name} is a link"]
     if not folder.is_dir():
         return [f"{folder.name} is missing"]
-    try:
+    with io.ours("list", folder):
         found = dict(walk(folder))
-    except OSError as error:
-        return [f"{folder.name} cannot be read ({error.strerror})"]
     wanted = manifest.files
     names = sorted(wanted.keys() | found.keys())
     checks = ((name, compare(folder / name, wanted.get(name), found.get(name), full)) for name in names)
@@ -201,10 +202,10 @@ def compare(path: Path, wanted: File | None, size: int | None, full: bool) -> st
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, empty where it cannot be read."""
+    """SHA-256 of a file, empty where there is none."""
     try:
-        return sha256(path.read_bytes())
-    except OSError:
+        return sha256(io.read(path))
+    except io.ABSENT:
         return ""
 
 

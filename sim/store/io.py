@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +20,19 @@ from pathlib import Path
 from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
 
 __all__ = [
+    "ABSENT",
+    "append",
     "at_once",
     "before",
+    "dead_stagings",
+    "discard",
     "locked",
     "make_folder",
+    "make_lasting",
     "move",
+    "ours",
     "put",
+    "read",
     "replace",
     "staging",
     "sync",
@@ -34,10 +42,15 @@ __all__ = [
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""Errors that say that there is no such file, and not that it cannot be read just now."""
 AT_ONCE = 8
 """Files or folders that wait for the disk at a time: it makes several durable in one go."""
 SHARE = 64
 """Files or folders that are worth a thread of their own."""
+STAGING, BUILDING = ".staging", "LOCK"
+LONG = 3600
+"""Seconds in which what is made under a passing name has got its own, or never will."""
 
 
 def before(operation: str, path: Path) -> None:
@@ -64,17 +77,42 @@ def failure(operation: str, path: Path, error: OSError) -> ChipcastError:
 @contextmanager
 def attempt(operation: str, path: Path) -> Iterator[None]:
     """One operation: announced first, and a system error turned into ours."""
-    try:
+    with ours(operation, path):
         before(operation, path)
+        yield
+
+
+@contextmanager
+def ours(operation: str, path: Path) -> Iterator[None]:
+    """Turn a system error into ours."""
+    try:
         yield
     except OSError as error:
         raise failure(operation, path, error) from error
+
+
+def read(path: Path) -> bytes:
+    """Read a file. One of ``ABSENT``: there is none; our error: there is, and it cannot be read."""
+    try:
+        return path.read_bytes()
+    except ABSENT:
+        raise
+    except OSError as error:
+        raise failure("read", path, error) from error
 
 
 def make_folder(path: Path) -> None:
     """Make a folder and its parents; one that exists is left as it is."""
     with attempt("make", path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def make_lasting(path: Path) -> None:
+    """Make a folder and its parents, and wait until the names of those made, and its own, are on the disk."""
+    made = [each for each in (path, *path.parents) if not each.exists()]
+    make_folder(path)
+    for each in reversed(made or [path]):
+        sync(each.parent)
 
 
 def write(path: Path, data: bytes | memoryview) -> None:
@@ -105,9 +143,15 @@ def sync(path: Path) -> None:
 
 def sync_tree(path: Path) -> None:
     """Sync all files under a folder, then all folders, itself among them."""
-    found = [(Path(folder), names) for folder, _, names in os.walk(path, topdown=False)]
+    with ours("list", path):
+        found = [(Path(folder), names) for folder, _, names in os.walk(path, topdown=False, onerror=again)]
     at_once(sync, [folder / name for folder, names in found for name in names])
     at_once(sync, [folder for folder, _ in found])
+
+
+def again(error: OSError) -> None:
+    """Raise what a walk through folders would pass over."""
+    raise error
 
 
 def at_once(work: Callable[[Path], None], paths: Sequence[Path]) -> None:
@@ -151,28 +195,75 @@ def discard(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a log, in one write; it is on the disk when the system gets to it."""
+    with attempt("log", path):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
-    """Make a fresh folder under ``out`` to build in, on the same file system; it is gone afterwards."""
-    path = out / ".staging" / uuid.uuid4().hex
-    make_folder(path)
+    """Make a fresh folder under ``out`` to build in, on the same file system; it is gone afterwards.
+
+    It is locked before it gets its name, so that nobody takes it for a dead process's.
+    """
+    path = out / STAGING / uuid.uuid4().hex
+    young = path.with_name(f".{path.name}")
+    make_folder(young)
     try:
-        yield path
+        with locked(young / BUILDING):
+            with attempt("move", path):
+                young.rename(path)
+            yield path
+            discard(path)
     finally:
         discard(path)
+        discard(young)
+
+
+def dead_stagings(out: Path) -> list[Path]:
+    """Folders to build in whose makers died. IntegrityError: they would be looked for elsewhere."""
+    if (out / STAGING).is_symlink():
+        raise IntegrityError("store-link", "holds a link", place=Place(str(out / STAGING)), remedy="remove it")
+    with ours("list", out / STAGING):
+        return [path for path in sorted((out / STAGING).glob("*")) if is_dead(path)]
+
+
+def is_dead(path: Path) -> bool:
+    """Whether nobody builds in this folder any more."""
+    try:
+        if path.name.startswith("."):
+            return time.time() - path.stat().st_mtime > LONG
+        handle = os.open(path / BUILDING, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return path.exists()  # its lock goes with it, or it has got its name just now
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file; the kernel frees it when its holder dies. A second holder is refused, naming the first."""
     with attempt("lock", path):
-        handle = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+")
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        handle = os.fdopen(number, "r+", encoding="utf-8", errors="replace")
     with handle:
         with attempt("lock", path):
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise busy(path, handle.read(1000)) from error
+            if not path.exists() or not os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                raise busy(path, "")  # its last holder has just removed it
             handle.truncate(0)
             json.dump({"pid": os.getpid(), "host": socket.gethostname()}, handle)
             handle.flush()

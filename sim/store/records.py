@@ -12,26 +12,41 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
+from sim.store import io
 
 __all__ = [
     "FORMAT_VERSION",
+    "KINDS",
     "MANIFEST",
+    "NEWER",
+    "NOT_WHOLE",
+    "REPAIR",
     "Commit",
     "Draws",
     "File",
     "Group",
     "Manifest",
-    "Part",
+    "Range",
+    "Request",
     "canonical",
+    "made_of",
     "read",
     "run_id",
     "sha256",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = ".MANIFEST.json"  # beside the group: inside, it makes every reader of Zarr warn of a stray file
 PACKAGES = ("chipcast", "jax", "jaxlib", "numpy", "xarray", "zarr")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+NEWER = "store-newer-format"
+NOT_WHOLE = ("store-damaged", "store-unfinished", "store-no-request")
+"""Codes of errors that say that something stored is not, or not yet, what was published."""
+KINDS = ("parts", "sums")
+"""What is stored by ranges of draws: the draws themselves, and what was counted of them."""
+REPAIR = "chipcast resume RUN --repair makes it whole again"
+MAKES_NUMBERS = ("config", "versions", "code", "device", "machine", "dtype")
+"""What of a run's record its numbers depend on, to the bit; the rest is names."""
 
 
 def canonical(value: Any) -> bytes:
@@ -98,12 +113,13 @@ class File(Record):
 
 
 class Manifest(Record):
-    """All files of one Zarr group, the run it belongs to and, for a part, the draws it holds."""
+    """All files of one Zarr group and the run it belongs to; of a range also its draws, and what made them."""
 
     format_version: int = FORMAT_VERSION
     run: str
     first: int | None = None
     last: int | None = None
+    made: str | None = None
     files: dict[str, File]
 
 
@@ -114,19 +130,18 @@ class Group(Record):
     root: str
 
 
-class Part(Group):
-    """A committed block of draws, both ends included."""
+class Range(Group):
+    """A stored range of draws, both ends included."""
 
     first: int
     last: int
 
-    @property
-    def name(self) -> str:
-        """Folder of the part, relative to the run's."""
-        return f"parts/{self.first}-{self.last}"
+    def name(self, kind: str) -> str:
+        """Folder of the range, relative to the run's."""
+        return f"{kind}/{self.first}-{self.last}"
 
-    def overlaps(self, other: "Part") -> bool:
-        """Whether two blocks share a draw."""
+    def overlaps(self, other: "Range") -> bool:
+        """Whether two ranges share a draw."""
         return self.first <= other.last and other.first <= self.last
 
 
@@ -137,19 +152,10 @@ class Draws(Record):
     total: int
 
 
-class Commit(Record):
-    """One published generation of a run; what it does not name does not exist.
-
-    ``run`` is the hash of ``run.json``, ``hash`` that of all other fields.
-    """
+class Sealed(Record):
+    """A record that holds the hash of all its other fields."""
 
     format_version: int = FORMAT_VERSION
-    id: str
-    created: str
-    draws: Draws
-    run: str
-    summary: Group
-    parts: list[Part] = Field(default_factory=list)
     hash: str = ""
 
     def own_hash(self) -> str:
@@ -160,9 +166,32 @@ class Commit(Record):
         """Fill in the hash."""
         return self.model_copy(update={"hash": self.own_hash()})
 
+
+class Commit(Sealed):
+    """One published generation of a run; what it does not name does not exist. ``run`` is the hash of ``run.json``."""
+
+    id: str
+    created: str
+    draws: Draws
+    run: str
+    summary: Group
+    parts: list[Range] = Field(default_factory=list)
+    sums: list[Range] = Field(default_factory=list)
+    request: str = ""
+    """Hash of the request that the generation answers."""
+
+    def own_hash(self) -> str:
+        """Hash of every field but the hash itself; format 1 had neither sums nor request."""
+        unknown = {"hash"} if self.format_version > 1 else {"hash", "sums", "request"}
+        return sha256(canonical(self.model_dump(exclude=unknown)))
+
+    def ranges(self, kind: str) -> list[Range]:
+        """Give the stored ranges of one of ``KINDS``."""
+        return {"parts": self.parts, "sums": self.sums}[kind]
+
     def groups(self) -> dict[str, Group]:
         """Name the Zarr groups of the generation by path, relative to the run's folder."""
-        return {"summary": self.summary, **{part.name: part for part in self.parts}}
+        return {"summary": self.summary, **{each.name(kind): each for kind in KINDS for each in self.ranges(kind)}}
 
     def members(self) -> dict[str, str]:
         """Everything the generation consists of: path relative to the run's folder -> hash."""
@@ -171,28 +200,47 @@ class Commit(Record):
         return {**folders, **manifests, "run.json": self.run}
 
 
+class Request(Sealed):
+    """What a run was asked, written before anything is made, so that it can be gone on with; ``record`` is run.json."""
+
+    record: dict[str, Any]
+    draws: int
+    until: list[str] = Field(default_factory=list)
+    keep_draws: bool = False
+
+
 Kind = TypeVar("Kind", bound=Record)
 
 
+def made_of(record: dict[str, Any]) -> str:
+    """Hash of all that the numbers of a run depend on: two ranges of draws belong together only if it is the same."""
+    return sha256(canonical({key: record.get(key) for key in MAKES_NUMBERS}))
+
+
 def read(kind: type[Kind], path: Path) -> Kind:
-    """Read a record. Raises ``IntegrityError`` for one that is damaged, ``RefusedError`` for one of a newer format."""
+    """Read a record. Raises ``IntegrityError`` for one that is damaged, ``RefusedError`` for one of a newer format.
+
+    Codes: ``NOT_WHOLE`` where the record is to blame, others where the disk is.
+    """
     place = Place(str(path))
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(io.read(path))
         found = data["format_version"]
         if isinstance(found, int) and found > FORMAT_VERSION:
             raise newer(found, place)
         return kind.model_validate(data)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
+    except io.ABSENT:
+        raise damaged("is missing", place) from None
+    except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise damaged(f"{kind.__name__.lower()} cannot be read ({type(error).__name__})", place) from error
 
 
 def newer(found: int, place: Place) -> ChipcastError:
     """Make the refusal of a store that a later chipcast wrote."""
     problem = f"written in format {found}, and this chipcast reads up to format {FORMAT_VERSION}"
-    return RefusedError("store-newer-format", problem, place=place, remedy="upgrade chipcast to open it")
+    return RefusedError(NEWER, problem, place=place, remedy="upgrade chipcast to open it")
 
 
 def damaged(problem: str, place: Place) -> IntegrityError:
     """Make the error for a store that is not as it was published."""
-    return IntegrityError("store-damaged", problem, place=place, remedy="run the same command with --fresh")
+    return IntegrityError("store-damaged", problem, place=place, remedy=REPAIR)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.errors import RefusedError
+from sim.errors import RefusedError, visible
 from sim.store import io
 from sim.store.groups import DRAW
 
 __all__ = ["to_csv"]
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@")
 COLUMNS = {"time": "period"}
 
 
@@ -29,7 +29,7 @@ def to_csv(tree: xr.DataTree, folder: Path) -> list[Path]:
     tables names the commit they came from.
     """
     folder = Path(folder)
-    io.make_folder(folder)
+    io.make_lasting(folder.absolute())
     written = []
     for group, variable in tabled(tree):
         path = folder / f"{safe(group)}{safe(str(variable.name))}.csv"
@@ -79,7 +79,8 @@ def quantile_name(level: float) -> str:
 
 
 def cell(value: Any) -> str:
-    """Write a cell: numbers in their shortest exact form, missing ones empty, text never as a formula."""
+    """Write a cell: numbers in their shortest exact form, missing ones empty, text visible and never a formula."""
     if isinstance(value, np.number | np.bool_ | int | float):
         return "" if np.isnan(value) else str(value)
-    return f"'{value}" if str(value).startswith(FORMULA) else str(value)
+    written = visible(str(value))
+    return f"'{written}" if written.startswith(FORMULA) else written

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sim import score
 from sim.backtest import frozen
@@ -141,10 +142,10 @@ def _rows(checked: Checked) -> Table:
     for name in ("row", "value", "unit", "published", ""):
         made.add_column(name, justify="right" if name == "value" else "left")
     for file, row in checked.new:
-        made.add_row(escape(row.key), f"{row.value:g}", row.unit, str(row.published), f"new in {file}")
+        made.add_row(Text(row.key), f"{row.value:g}", row.unit, str(row.published), f"new in {file}")
     for row, before in checked.restated:
         said = f"restates {before.value:g} ({row.value / before.value - 1:+.1%}); the first print stays"
-        made.add_row(escape(row.key), f"{row.value:g}", row.unit, str(row.published), said)
+        made.add_row(Text(row.key), f"{row.value:g}", row.unit, str(row.published), said)
     return made
 
 

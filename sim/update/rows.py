@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sim import history
+from sim.book import files
 from sim.book.check import Faults, nearest
 from sim.errors import BookError, Place
 from sim.history import COLUMNS, Row
@@ -51,11 +52,12 @@ def check(path: Path, folder: Path) -> Checked:
     BookError, by file and line and all at once: a series that is not there, another unit or definition, a row that is
     there already, a figure published before its period ended, a source that does not stand alone.
     """
-    known = _series(folder)
-    written, faults = _raw(path), Faults()
+    files.text(path, unreadable="history-file", unfit="history-text")
+    rows = history.read(path)
+    known, written, faults = _series(folder), _raw(path), Faults()
     new: list[tuple[str, Row]] = []
     restated: list[Restated] = []
-    for row in history.read(path):
+    for row in rows:
         line, definition = written[row.key]
         with faults.collect():
             series = _checked(row, definition, known, Place(str(path), line))

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from sim import devices, forecast, store
-from sim.conditioning import ask, command
+from sim.conditioning import ask
 from sim.errors import BookError, RefusedError
 
 
@@ -14,10 +14,12 @@ def stored(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", lambda handle: None)
 
-    def store_it(world, **config):
+    def store_it(world, said=None, **config):
+        said = said or {}
         config = forecast.run_config(world, 0, devices.mesh("cpu")) | config
         tree = xr.DataTree.from_dict({"/": None, "/prior": None})
-        return store.publish(tmp_path / "runs", {"config": config, "scenario": world.book.name}, tree, draws=256)
+        record = {"config": config, "scenario": world.book.name, "recipe": world.book.recipe.model_dump(mode="json")}
+        return store.publish(tmp_path / "runs", record | said, tree, draws=256)
 
     return store_it
 
@@ -37,25 +39,30 @@ def test_ask__takes_a_name():
         ask("supply_crunsh")
 
 
-@pytest.mark.parametrize(("names", "as_of"), [(["efficiency_shock", "custom_silicon"], None), ("base", "2025-03-01")])
-def test_ask__finds_scenarios_on_the_date_of_the_run(stored, names, as_of):
-    world = forecast.load(names, as_of=as_of)
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        (["efficiency_shock", "custom_silicon"], {}),
+        ("base", {"as_of": "2025-03-01"}),
+        ("base", {"overrides": {"price.b200.p90": 50}}),
+    ],
+)
+def test_ask__finds_a_run_s_scenarios_date_and_values_again(stored, names, asked):
+    world = forecast.load(names, **asked)
     assert ask(str(stored(world))).world.book.digest == world.book.digest
 
 
-def test_ask__looks_for_the_book_on_the_date_of_the_run(stored, base_world, monkeypatch):
-    asked = []
-    monkeypatch.setattr(command, "load", lambda names, as_of=None: asked.append((names, as_of)) or base_world.book)
-    ask(str(stored(base_world)))
-    assert asked == [(["base"], "2026-02-28")]
-
-
-def test_ask__refuses_a_run_whose_book_is_not_to_be_found(stored):
-    changed = forecast.load("base", overrides={"price.b200.p90": 50})
+@pytest.mark.parametrize("said", [{"recipe": None}, {"recipe": {"names": ["gone"], "as_of": None, "overrides": {}}}])
+def test_ask__refuses_a_run_whose_book_is_not_to_be_found(stored, base_world, said):
     with pytest.raises(RefusedError) as caught:
-        ask(str(stored(changed)))
+        ask(str(stored(base_world, said)))
     assert caught.value.code == "condition-book"
     assert "name the scenario" in caught.value.remedy
+
+
+def test_ask__refuses_a_run_whose_book_has_changed(stored, base_world):
+    with pytest.raises(RefusedError, match="condition-book"):
+        ask(str(stored(base_world, book="ab" * 32)))
 
 
 def test_ask__refuses_what_is_conditioned_already(stored, base_world):

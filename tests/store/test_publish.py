@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from sim.errors import ChipcastError, IntegrityError, RefusedError
-from sim.store import io, list_runs, open_run, publish, read_commit, read_record, verify, write_report
+from sim.store import COMMIT, io, list_runs, open_run, publish, read_commit, read_record, verify, write_report
 
 
 class Killed(BaseException):
@@ -71,7 +71,7 @@ def whole(folder: Path) -> float:
 def is_tidy(folder: Path) -> bool:
     """Whether every member has its plain name and nothing else is there."""
     names = {str(path.relative_to(folder)) for path in [*folder.glob("*"), *folder.glob("parts/*")]}
-    return names == {"LOCK", "parts", "COMMIT.json", *read_commit(folder).members()}
+    return names == {"LOCK", "parts", "COMMIT.json", "request.json", "log.jsonl", *read_commit(folder).members()}
 
 
 def print_of(folder: Path) -> set[tuple[str, int]]:
@@ -174,12 +174,12 @@ def test_publish__leaves_no_staging_behind(tmp_path, run, monkeypatch):
     assert list((tmp_path / ".staging").iterdir()) == []
 
 
-def test_publish__the_same_again_changes_no_file_but_the_commit(published, run, tree, part):
+def test_publish__the_same_again_changes_nothing_but_what_was_asked_when(published, run, tree, part):
     before = {path: path.stat().st_ino for path in published.rglob("*") if path.is_file()}
     publish(published.parent, run, tree, [part(0, 19), part(20, 29)], draws=100)
     after = {path: path.stat().st_ino for path in published.rglob("*") if path.is_file()}
     assert before.keys() == after.keys()
-    assert {path.name for path in before if before[path] != after[path]} == {"COMMIT.json"}
+    assert {path.name for path in before if before[path] != after[path]} == {"COMMIT.json", "request.json"}
 
 
 def test_publish__more_draws_extend_the_run(published, run, trees, part):
@@ -269,7 +269,7 @@ def test_publish__refuses_what_is_not_finite_and_says_where(tmp_path, run, tree,
     problem = rf"revenue is {bad} at quantile=0.5, supplier=amd, time=2026Q4 \(1 of 100 values\)"
     with pytest.raises(IntegrityError, match=problem):
         publish(tmp_path, run, tree, draws=100)
-    assert [row["problem"][:15] for row in list_runs(tmp_path)] == ["never published"]
+    assert list_runs(tmp_path) == []
 
 
 def test_publish__refuses_infinity_even_where_values_may_be_missing(tmp_path, run, tree):
@@ -314,11 +314,11 @@ def test_write_report__replaces_a_file_whole(published):
 
 def test_write_report__a_failure_leaves_the_old_file(published, monkeypatch):
     path = write_report(published, "shipments.png", b"old")
-    for n in range(1, 6):
+    for n in range(1, 7):
         monkeypatch.setattr(io, "before", Faults(n, errno.ENOSPC))
         with pytest.raises(RefusedError):
             write_report(published, "shipments.png", b"new")
-        assert [file.read_bytes() for file in path.parent.iterdir()] == [b"old" if n < 5 else b"new"]
+        assert [file.read_bytes() for file in path.parent.iterdir()] == [b"old" if n < 6 else b"new"]
 
 
 @pytest.mark.parametrize("name", ["../COMMIT.json", "a/b.png", "", ".hidden", "a" * 300, "/etc/passwd"])
@@ -334,10 +334,26 @@ def test_publish__syncs_every_file_and_folder_before_it_is_named(tmp_path, run, 
     monkeypatch.setattr(io, "before", lambda operation, path: seen.append((operation, path)))
     monkeypatch.setattr("os.fsync", lambda handle: synced.add(os.fstat(handle).st_ino))
     folder = new_run(tmp_path, run)
-    assert {path for path in folder.rglob("*") if path.stat().st_ino not in synced} == {folder / "LOCK"}
-    moves = [i for i, (operation, path) in enumerate(seen) if operation == "move" and folder in path.parents]
-    made = [path for operation, path in seen if operation == "create" and ".staging" in path.parts]
-    assert made[-1].name == seen[moves[-1]][1].name == "COMMIT.json"
-    folders = {parent for path in made for parent in path.parents if ".staging" in parent.parent.parts}
-    assert {("sync", path) for path in {*made[:-1], *folders}} <= set(seen[: moves[0]])
-    assert [path for operation, path in seen[: moves[-1]] if operation == "sync"][-2:] == [made[-1], folder]
+    assert {path for path in folder.rglob("*") if path.stat().st_ino not in synced} == {
+        folder / "LOCK",
+        folder / "log.jsonl",
+    }
+    waiting: set[Path] = set()
+    for operation, path in seen:
+        if operation == "create" and ".staging" in path.parts:
+            waiting |= {path, *(parent for parent in path.parents if ".staging" in parent.parent.parts[:-1])}
+        elif operation == "sync":
+            waiting.discard(path)
+        elif operation == "move" and folder in path.parents:
+            assert not {each for each in waiting if each.name != COMMIT}, path
+    moves = [path for operation, path in seen if operation == "move" and folder in path.parents]
+    assert moves[-1] == folder / COMMIT
+    last = [(operation, path) for operation, path in seen if operation in ("sync", "move", "create")]
+    at = last.index(("move", folder / COMMIT))
+    assert [(operation, path.name) for operation, path in last[at - 3 : at + 2]] == [
+        ("create", COMMIT),
+        ("sync", COMMIT),
+        ("sync", folder.name),
+        ("move", COMMIT),
+        ("sync", folder.name),
+    ]

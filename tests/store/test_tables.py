@@ -47,9 +47,18 @@ def test_to_csv__missing_numbers_are_empty_and_formulas_are_text(published, tmp_
     assert rows[7][1] == "'=cmd()|'x'!A1"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
-def test_cell__text_is_never_a_formula(start):
-    assert cell(start + "1+1") == f"'{start}1+1"
+@pytest.mark.parametrize(
+    ("start", "written"),
+    [
+        *((sign, f"'{sign}") for sign in "=+-@"),
+        ("\t=", "\\t="),
+        ("\r=", "\\r="),
+        ("\n@", "\\n@"),
+        ("\x1b[2J", "\\x1b[2J"),
+    ],
+)
+def test_cell__text_is_never_a_formula_nor_moves_a_cursor(start, written):
+    assert cell(start + "1+1") == f"{written}1+1"
 
 
 @pytest.mark.parametrize(("value", "text"), [(np.float32(-0.1), "-0.1"), (np.float64(1e-7), "1e-07"), (3, "3")])
