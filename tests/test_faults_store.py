@@ -45,7 +45,7 @@ def test_io__each_refused_call_leaves_the_run_as_it_was():
 def test_io__finds_members_replaced_in_place(tmp_path):
     with in_place():
         bench = io.Bench(io.CASES["over"], tmp_path)
-        assert any(bench.problem(i, 5) for i in range(bench.calls))
+        assert any(bench.problem(i, 5) for i in range(bench.calls - 1, 0, -3))  # COMMIT comes late
 
 
 def test_io__finds_an_error_that_is_not_ours(tmp_path):
@@ -88,6 +88,6 @@ def careless(out, bug, draws):
 def test_kills__find_members_replaced_in_place(tmp_path):
     first = partial(stores.ask, draws=20)
     bench = kills.Bench(kills.Case(partial(careless, bug=in_place, draws=40), first), tmp_path, resumed=False)
-    at = iter(range(bench.calls - 1, 0, -2))  # COMMIT comes late
+    at = iter(range(bench.calls - 1, 0, -5))  # COMMIT comes late
     chosen = SimpleNamespace(random=lambda: 0, randrange=lambda calls: next(at))
-    assert any(bench.kill(chosen)[1] for _ in range(bench.calls // 2 - 1))
+    assert any(bench.kill(chosen)[1] for _ in range(bench.calls // 5 - 1))

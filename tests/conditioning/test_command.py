@@ -52,7 +52,9 @@ def test_ask__finds_a_run_s_scenarios_date_and_values_again(stored, names, asked
     assert ask(str(stored(world))).world.book.digest == world.book.digest
 
 
-@pytest.mark.parametrize("said", [{"recipe": None}, {"recipe": {"names": ["gone"], "as_of": None, "overrides": {}}}])
+@pytest.mark.parametrize(
+    "said", [{"recipe": None, "scenario": "gone"}, {"recipe": {"names": ["gone"], "as_of": None, "overrides": {}}}]
+)
 def test_ask__refuses_a_run_whose_book_is_not_to_be_found(stored, base_world, said):
     with pytest.raises(RefusedError) as caught:
         ask(str(stored(base_world, said)))

@@ -216,8 +216,9 @@ class Trial:
 
 @contextmanager
 def trial(seed: int) -> Iterator[Trial]:
-    """Runs to be harmed, each with its kept draws in two parts; gone afterwards."""
-    with scratch() as root, mock.patch("sim.forecast.runs.PART", DRAWS // 2):
+    """Runs to be harmed, each with its counts and its kept draws in two parts; gone afterwards."""
+    parts, few = mock.patch("sim.forecast.runs.PART", DRAWS // 2), mock.patch("sim.forecast.counting.FEW", 1)
+    with scratch() as root, parts, few:
         yield Trial(root, random.Random(seed))
 
 

@@ -45,6 +45,7 @@ SUPERFLUOUS = {
     "staging/sums": "what is built is told by the folder that it is moved to",
     "staging/rubbish": "what goes there is not wanted any more",
     "staging/.chipcast": "that the marker is there says all",
+    "staging/LOCK": "whoever held it is gone",
 }
 """Syncs that no state depends on, and why."""
 

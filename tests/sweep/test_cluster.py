@@ -6,7 +6,7 @@ import pytest
 
 from sim.errors import ChipcastError, RefusedError
 from sim.sweep import handshake
-from sim.sweep.cluster import Cluster, _flags, _security, on_worker
+from sim.sweep.cluster import LOOPBACK, Cluster, _flags, _security, on_worker
 from sim.sweep.task import Task
 from sim.sweep.tls import Tls
 
@@ -24,9 +24,9 @@ def threaded():
         threads_per_worker=2,
         processes=False,
         protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
+        host=LOOPBACK,
+        dashboard_address=f"{LOOPBACK}:0",
+        worker_dashboard_address=f"{LOOPBACK}:0",
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -41,7 +41,7 @@ def test_enter__nobody_at_the_address_is_said_at_once():
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "0.3s"}),
         pytest.raises(ChipcastError, match=r"tcp://127\.0\.0\.1:1") as caught,
-        Cluster("tcp://127.0.0.1:1", 1, "cpu"),
+        Cluster(f"tcp://{LOOPBACK}:1", 1, "cpu"),
     ):
         pass
     assert caught.value.code == "sweep-scheduler"
