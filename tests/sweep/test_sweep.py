@@ -266,7 +266,7 @@ def test_command__a_billion_kept_draws_are_refused(chipcast, tmp_path, nothing_s
     ("options", "code"),
     [
         (("--cluster", "mine"), "sweep-cluster"),
-        (("--cluster", "local", "--scheduler", "tcp://localhost:1"), "sweep-cluster"),
+        (("--cluster", "local", "--scheduler", "tcp://scheduler.example:1"), "sweep-cluster"),
         (("--rate", "10"), "sweep-rate"),
         (("--tls-ca", "ca.pem"), "sweep-tls"),
     ],
