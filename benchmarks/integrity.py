@@ -1,4 +1,4 @@
-"""What checksums, manifests and reading back cost a run that is written, and what waiting for the disk does."""
+"""What checksums, manifests and checks cost a run that is written, and what waiting for the disk does."""
 
 import contextlib
 import itertools
@@ -86,7 +86,7 @@ def without_checks() -> Iterator[None]:
     numbers = (f"{number:064x}" for number in itertools.count())
     with (
         mock.patch.object(groups, "encode", plainly(groups.encode)),
-        mock.patch.object(groups, "check_written", mock.AsyncMock()),
+        mock.patch.object(groups, "check_finite"),
         mock.patch.object(groups, "sha256", side_effect=numbers),
         mock.patch.object(publish, "digest_of", return_value=""),
         mock.patch.object(publish, "settle", return_value=None),
