@@ -224,15 +224,19 @@ def read(kind: type[Kind], path: Path) -> Kind:
     """
     place = Place(str(path))
     try:
-        data = json.loads(io.read(path))
+        written = io.read(path)
+        data = json.loads(written)
         found = data["format_version"]
         if isinstance(found, int) and found > FORMAT_VERSION:
             raise newer(found, place)
-        return kind.model_validate(data)
+        record = kind.model_validate(data)
     except io.ABSENT:
         raise damaged("is missing", place) from None
     except (ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise damaged(f"{kind.__name__.lower()} cannot be read ({type(error).__name__})", place) from error
+    if found == FORMAT_VERSION and written != record.dump():
+        raise damaged("was edited", place)
+    return record
 
 
 def newer(found: int, place: Place) -> ChipcastError:
