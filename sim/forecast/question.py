@@ -102,7 +102,7 @@ class Question:
         """
         each = 4 * cells.cells_per_draw(self.world)
         most = int(shutil.disk_usage(folder).free * DISK_PART) // each + stored
-        if self.keep_draws and self.draws > most:
+        if self.draws > most:
             problem = f"keeping {self.draws:,} draws of {each:,} bytes needs {self.draws * each / 1e9:.1f} GB of disk"
             remedy = f"keep at most {most:,} draws there, or leave out --keep-draws"
             raise RefusedError("run-disk", problem, remedy=remedy)

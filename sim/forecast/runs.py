@@ -140,8 +140,10 @@ def _made(
     asked: Question, out: Path, progress: Progress | None, *, fresh: bool = False, repair: bool = False
 ) -> xr.DataTree:
     """The run simulated, as far as it is not stored, and published."""
-    there = store.Writing(out / store.run_id(asked.config), store.run_record(asked.record)).stored("parts")
-    asked.check_room(store.refuse_foreign(out), sum(each.last + 1 - each.first for each in there))
+    folder = store.refuse_foreign(out)
+    if asked.keep_draws:
+        there = store.Writing(out / store.run_id(asked.config), store.run_record(asked.record)).stored("parts")
+        asked.check_room(folder, sum(each.last + 1 - each.first for each in there))
     devices.cache_programs()
     began = time.perf_counter()
     with store.writing(out, asked.record) as writing:
@@ -174,12 +176,12 @@ def _parts(asked: Question, writing: Writing, draws: int, fresh: bool) -> list[R
 
     What is stored stays, and the others are simulated once more.
     """
+    stored = {(each.first, each.last): each for each in writing.stored("parts")}
     wanted = [(first, min(first + PART, draws) - 1) for first in range(0, draws, PART)]
     if not asked.keep_draws:
         published = [(each.first, each.last) for each in writing.held("parts") if each.last < draws]
-        wanted = published or [(each.first, each.last) for each in writing.stored("parts") if each.last < draws]
-    stored = {} if fresh else {(each.first, each.last): each for each in writing.stored("parts")}
-    return [stored.get(ends) or _part(asked, writing, *ends) for ends in wanted]
+        wanted = published or [(first, last) for first, last in stored if last < draws]
+    return [(None if fresh else stored.get(ends)) or _part(asked, writing, *ends) for ends in wanted]
 
 
 def _part(asked: Question, writing: Writing, first: int, last: int) -> Range:

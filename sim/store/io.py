@@ -33,6 +33,7 @@ __all__ = [
     "ours",
     "put",
     "read",
+    "refuse_linked",
     "replace",
     "staging",
     "sync",
@@ -225,10 +226,15 @@ def staging(out: Path) -> Iterator[Path]:
         discard(young)
 
 
-def dead_stagings(out: Path) -> list[Path]:
-    """Folders to build in whose makers died. IntegrityError: they would be looked for elsewhere."""
+def refuse_linked(out: Path) -> None:
+    """IntegrityError: what is built under ``out`` would be built, or looked for, elsewhere."""
     if (out / STAGING).is_symlink():
         raise IntegrityError("store-link", "holds a link", place=Place(str(out / STAGING)), remedy="remove it")
+
+
+def dead_stagings(out: Path) -> list[Path]:
+    """Folders to build in whose makers died. IntegrityError: they would be looked for elsewhere."""
+    refuse_linked(out)
     with ours("list", out / STAGING):
         return [path for path in sorted((out / STAGING).glob("*")) if is_dead(path)]
 

@@ -321,7 +321,7 @@ def refuse_foreign(out: Path) -> Path:
 def claim(out: Path) -> Path:
     """Make or recognise the folder that holds runs. Raises ``RefusedError`` for somebody else's."""
     io.make_lasting(out.absolute())
-    io.dead_stagings(out)
+    io.refuse_linked(out)
     refuse_foreign(out)
     if not (out / MARKER).exists():
         with io.staging(out) as stage:
