@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
-from sim.figures import Panel, Series, fan, headline, render
+from sim.figures import Panel, Series, after, by_quarter, fan, headline, render
 
-__all__ = ["charts", "drawn"]
+__all__ = ["SOURCES", "charts", "drawn"]
 
 SOURCES = (
     "company filings and results (capital expenditure, NVIDIA data centre, Broadcom AI); five broker and press "
@@ -31,9 +30,9 @@ def charts(tree: xr.DataTree) -> dict[str, bytes]:
     sources = f"{SOURCES}. chipcast {source.split(', commit', maxsplit=1)[0]}"
     as_of = str(tree.attrs["as_of"])
     quarter = tree["prior_predictive/quarter"].to_dataset()
-    h100e = _by_quarter(quarter["h100e"])
-    revenue = _by_quarter(quarter["revenue"])
-    reported = _by_quarter(tree["observed_data"].to_dataset()["reported_line"])
+    h100e = by_quarter(quarter["h100e"])
+    revenue = by_quarter(quarter["revenue"])
+    reported = by_quarter(tree["observed_data"].to_dataset()["reported_line"])
     lead = LEAD if LEAD in h100e["supplier"].values else str(h100e["supplier"].values[0])
     name = NAMES.get(lead, lead)
     history = reported.sel(reported_supplier=lead) if lead in reported["reported_supplier"].values else None
@@ -41,7 +40,7 @@ def charts(tree: xr.DataTree) -> dict[str, bytes]:
         Series("All suppliers", None, h100e.sel(supplier="total")),
         Series(name, None, h100e.sel(supplier=lead)),
     ]
-    earned = Series("", history, _ahead(revenue.sel(supplier=lead), history))
+    earned = Series("", history, after(revenue.sel(supplier=lead), history))
     shipments_title = "AI accelerators shipped per quarter, in H100 equivalents"
     revenue_title = f"{name} {'data-centre ' if lead == LEAD else ''}revenue per calendar quarter"
     figures = {
@@ -63,18 +62,3 @@ def charts(tree: xr.DataTree) -> dict[str, bytes]:
         for name, figure in figures.items()
         for kind in ("png", "svg")
     }
-
-
-def _by_quarter(data: xr.DataArray) -> xr.DataArray:
-    """The same data with quarters named ``2026Q1`` instead of dated by their last day."""
-    days = data["time"].values.astype("datetime64[M]")
-    names = [f"{str(day)[:4]}Q{(int(str(day)[5:7]) + 2) // 3}" for day in days]
-    return data.load().assign_coords(time=np.array(names, dtype=object))
-
-
-def _ahead(quantiles: xr.DataArray, history: xr.DataArray | None) -> xr.DataArray:
-    """Quantiles after the last reported quarter."""
-    if history is None:
-        return quantiles
-    known = history.dropna("time").sizes["time"]
-    return quantiles.isel(time=slice(known, None))

@@ -27,7 +27,22 @@ from scipy.sparse.csgraph import connected_components
 from sim.distributions import Distribution, Family, Fixed
 from sim.distributions.family import polynomial
 
-__all__ = ["Entry", "Layout", "Numbers", "Plan", "bits", "keys", "normals", "plan", "scores", "values", "words"]
+__all__ = [
+    "Entry",
+    "Layout",
+    "Numbers",
+    "Plan",
+    "bits",
+    "correlated",
+    "correlation",
+    "keys",
+    "normals",
+    "plan",
+    "scores",
+    "valued",
+    "values",
+    "words",
+]
 
 WORD = 32
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -247,6 +262,17 @@ def _symmetric_root(correlation: Float64[np.ndarray, "member member"], names: Se
     return root
 
 
+def correlation(plan: Plan) -> Float64[np.ndarray, "member member"]:
+    """Correlations of the scores of the copula's members, in the order of work."""
+    found, start = np.zeros((plan.layout.members, plan.layout.members + plan.layout.factors)), 0
+    for weights, sources in zip(plan.numbers.weights, plan.layout.sources, strict=True):
+        rows = np.arange(start, start + weights.shape[1])
+        for weight, source in zip(weights, sources, strict=True):
+            np.add.at(found, (rows, np.array(source)), weight)
+        start += len(rows)
+    return found @ found.T
+
+
 def words(first: int, n: int) -> tuple[int, np.uint32]:
     """Split the index of a block's first draw into its high and low words. ValueError if the block crosses 2^32."""
     high, low = first >> WORD, first & ((1 << WORD) - 1)
@@ -334,12 +360,20 @@ def normals(
 
 def values(layout: Layout, numbers: Numbers, z: Float[Array, "variate draw"]) -> Float[Array, "entry draw"]:
     """Values of the entries, in their order and in the precision of the independent scores z."""
-    free = z[layout.members + layout.factors :]
-    random = jnp.concatenate([*_tied(layout, numbers, z), free])
+    return valued(layout, numbers, correlated(layout, numbers, z))
+
+
+def correlated(layout: Layout, numbers: Numbers, z: Float[Array, "variate draw"]) -> Float[Array, "random draw"]:
+    """Scores of the entries that are not fixed, in the order of work, correlated as the copula has it."""
+    return jnp.concatenate([*_tied(layout, numbers, z), z[layout.members + layout.factors :]])
+
+
+def valued(layout: Layout, numbers: Numbers, random: Float[Array, "random draw"]) -> Float[Array, "entry draw"]:
+    """Values of the entries, in their order, of their correlated scores."""
     blocks, start = [], 0
     for (family, size), params in zip(layout.groups, numbers.params, strict=True):
-        rows = jnp.zeros((size, z.shape[1]), z.dtype) if family is Fixed else random[start : start + size]
-        blocks.append(family.from_normal(rows, jnp.asarray(params, z.dtype)))
+        rows = jnp.zeros((size, random.shape[1]), random.dtype) if family is Fixed else random[start : start + size]
+        blocks.append(family.from_normal(rows, jnp.asarray(params, random.dtype)))
         start += size
     return jnp.concatenate(blocks)[np.array(layout.order)]
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Float, Float32, Int32
 
@@ -227,6 +227,46 @@ class Engine:
         program = _path(self.world.structure, self._shapes, cells.plan(self.world), self.on)
         return program(values, self._forcing, self._fiscal)
 
+    def latent(self, first: int, last: int) -> Float32[np.ndarray, "random draw"]:
+        """Correlated normal scores of the numbers that are random, in the order of work, of independent draws."""
+        program, found = _latent(self.plan.layout, self.on), []
+        for number in self.blocks_of(first, last):
+            high, low = draws.words(number * self.shape.block, self.shape.block)
+            found.append(np.asarray(program(self._keys(high), self.plan.numbers, low)))
+        return np.concatenate(found, axis=1)[:, : last - first]
+
+    def evaluated(
+        self, given: Float32[np.ndarray, "entry draw"], places: Sequence[int], *, scores: bool = False
+    ) -> Float32[np.ndarray, "place draw"]:
+        """Some cells of given values of every entry, or with ``scores`` of the latent scores behind them.
+
+        DeviceError: the device has too little memory for one call.
+        """
+        shape = self.on.size, self.shape.blocks, self.shape.block
+        found = np.empty((len(places), given.shape[1]), np.float32)
+        under_way: deque[tuple[int, Array]] = deque()
+        side_by_side = NamedSharding(self.on, P("device"))
+
+        def settle() -> None:
+            start, made = under_way.popleft()
+            told = np.moveaxis(np.asarray(made)[:, :, list(places)], 2, 0).reshape(len(places), -1)
+            found[:, start : start + math.prod(shape)] = told[:, : given.shape[1] - start]
+
+        with enough_memory():
+            for start in range(0, given.shape[1], math.prod(shape)):
+                call = given[:, start : start + math.prod(shape)]
+                filled = np.pad(call, ((0, 0), (0, math.prod(shape) - call.shape[1])), mode="edge")
+                # placed as the sampler's own values are, or the same program would be traced again
+                values: Any = jax.device_put(np.moveaxis(filled.reshape(-1, *shape), 0, 2), side_by_side)
+                if scores:
+                    values = _valuer(self.plan.layout, self.on)(values, self.plan.numbers)
+                under_way.append((start, self.simulated(values)))
+                if len(under_way) == IN_FLIGHT:
+                    settle()
+            while under_way:
+                settle()
+        return found
+
     @functools.cached_property
     def _keys(self) -> Callable[[int], np.ndarray]:
         return functools.lru_cache(maxsize=2)(functools.partial(draws.keys, self.plan.streams, self.seed))
@@ -307,6 +347,27 @@ def _sobol_sampler(layout: draws.Layout, on: Mesh) -> Any:
         return lax.map(one, units[0])[None]
 
     return devices.on_all(sample, on, (P("device"), P(), P(), P()))
+
+
+@functools.lru_cache(maxsize=32)
+def _latent(layout: draws.Layout, on: Mesh) -> Any:
+    """The compiled drawing of correlated scores: (keys, numbers, low word) of one block -> [random, draw]."""
+    size = devices.shape(on).block
+
+    def sample(keys: Array, numbers: draws.Numbers, low: Array) -> Array:
+        return draws.correlated(layout, numbers, draws.normals(keys, jnp.asarray(numbers.elements), low, size))
+
+    return jax.jit(sample)
+
+
+@functools.lru_cache(maxsize=32)
+def _valuer(layout: draws.Layout, on: Mesh) -> Any:
+    """The compiled values of correlated scores: (scores by device and block, numbers) -> values by device and block."""
+
+    def valued(scores: Array, numbers: draws.Numbers) -> Array:
+        return lax.map(functools.partial(draws.valued, layout, numbers), scores[0])[None]
+
+    return devices.on_all(valued, on, (P("device"), P()))
 
 
 @functools.lru_cache(maxsize=8)

@@ -9,9 +9,10 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from sim.axes import DERIVED, OUTPUTS
 from sim.model.constants import A100_TFLOPS, H100_TFLOPS
 
-__all__ = ["QUANTILES", "exceedances", "figure", "rows", "table"]
+__all__ = ["QUANTILES", "chances", "exceedances", "figure", "rows", "table"]
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 A100_PER_H100 = H100_TFLOPS / A100_TFLOPS
@@ -41,7 +42,7 @@ def rows(tree: xr.DataTree) -> list[dict[str, Any]]:
 
 
 def exceedances(tree: xr.DataTree) -> list[dict[str, Any]]:
-    """Thresholds that were asked for, the probability of passing each, and its Monte Carlo error."""
+    """Thresholds counted, those asked for first; the probability of passing each, and its Monte Carlo error."""
     if "exceedance" not in tree["prior_predictive"].children:
         return []
     found = tree["prior_predictive/exceedance"].to_dataset()
@@ -158,6 +159,19 @@ def table(rows: list[dict[str, Any]], as_of: str) -> Group:
         if own := [row for row in rows if row["output"] == output]:
             parts += ["", f"[bold]{title}[/bold] [dim]{shown}[/dim]", _across(own, key)]
     return Group(*parts, "", f"[dim]As of {as_of}. Percentiles of joint draws; years are sums of quarters.[/dim]")
+
+
+def chances(exceedances: list[dict[str, Any]]) -> Group:
+    """Thresholds and how likely they are passed, for a terminal."""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("", no_wrap=True)
+    for name in ("probability", "error"):
+        shown.add_column(name, justify="right", header_style="dim")
+    for row in exceedances:
+        unit = (OUTPUTS | DERIVED)[row["threshold"].partition("[")[0].strip()].unit
+        text = row["threshold"] if unit == "1" else f"{row['threshold']} {unit}"
+        shown.add_row(escape(text), *(f"{100 * row[key]:.1f} %" for key in ("probability", "error")))
+    return Group("", "[bold]thresholds[/bold] [dim]probability of passing, Monte Carlo error[/dim]", shown)
 
 
 def _blocks(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:

@@ -9,10 +9,17 @@ from jaxtyping import Float32, Float64, Int64
 from sim import tally
 from sim.tally import Gauge, Sums
 
-__all__ = ["LEVELS", "Statistics", "of_draws", "of_randomisations", "quantiles", "statistics", "within"]
+__all__ = ["LEVELS", "Figure", "Statistics", "of_draws", "of_randomisations", "quantiles", "statistics", "within"]
 
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Probabilities of the quantiles in a summary."""
+
+
+class Figure(NamedTuple):
+    """A figure and its Monte Carlo standard error."""
+
+    value: float
+    error: float
 
 
 class Statistics(NamedTuple):

@@ -92,11 +92,19 @@ class World:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Every number of a draw, in the order of ``INPUTS`` and of each prior's labels."""
+        priors = self.book.priors
         return tuple(
-            Entry(prior.stream(labels), _element(self.book, prior.dims, labels), distribution)
-            for prior in (self.book.priors[name] for name in INPUTS if name in self.book.priors)
-            for labels, distribution in prior.table.items()
+            Entry(
+                priors[name].stream(labels), _element(self.book, priors[name].dims, labels), priors[name].table[labels]
+            )
+            for name, labels in self.named
         )
+
+    @cached_property
+    def named(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Prior and labels of every number of a draw, in the order of ``entries``."""
+        there = (name for name in INPUTS if name in self.book.priors)
+        return tuple((name, labels) for name in there for labels in self.book.priors[name].table)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -288,7 +288,7 @@ def found(base_world):
 
 def toy(world, monkeypatch, weights, undefined=0.0):
     """A world whose every yearly revenue is a product of powers of some priors' draws; part of it is no number."""
-    rows = {name: explanation.entries(world).index((name, labels)) for name, labels in weights}
+    rows = {name: world.named.index((name, labels)) for name, labels in weights}
 
     def cells_of(made, blocks, last):
         for block, values in zip(blocks, made.values_of(blocks, last), strict=True):

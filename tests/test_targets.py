@@ -1,5 +1,6 @@
 """What a run is asked of single cells: read or refused with a remedy, and met or said not to be."""
 
+import re
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 import sim
-from sim import cells, reduce, targets
+from sim import cells, forecast, reduce, targets
+from sim.book.load import priors_folder
 from sim.errors import BookError
 from sim.forecast import counting
 from sim.tally import MOST_THRESHOLDS
@@ -199,6 +201,96 @@ def test_exceedances__are_shares_with_their_binomial_errors():
     assert [each.error for each in found] == pytest.approx([0, np.sqrt(0.25 * 0.75 / 1000), 0])
 
 
+# --- thresholds of every run ------------------------------------------------------------------------------------------
+
+
+def test_defaults__of_the_shipped_list_are_all_there_in_the_base_book(base_world):
+    shipped = targets.read_defaults(priors_folder() / "thresholds.yaml")
+    assert 10 <= len(shipped) <= MOST_THRESHOLDS - 12  # there is room for those of a user
+    assert tuple(targets.defaults(base_world)) == shipped
+    assert len({each.text for each in shipped}) == len({each.key for each in shipped}) == len(shipped)
+    assert all(each.about and each.source for each in shipped)
+
+
+def test_defaults__lie_where_the_answer_is_open(asked):
+    """Between one draw in a hundred and all but one: the list is of its time, and needs a look when this fails."""
+    table = asked["prior_predictive/exceedance"].to_dataset()
+    assert table["probability"].values.min() > 0.01
+    assert table["probability"].values.max() < 0.99
+
+
+def test_defaults__are_those_of_cells_that_the_world_has_and_forecasts():
+    short = forecast.load("base", overrides={"horizon": "2027Q4"})
+    found = [each.text for each in targets.defaults(short)]
+    assert found
+    assert all("2026]" in text or "2027]" in text for text in found)
+
+
+@pytest.fixture
+def _listed(monkeypatch, tmp_path):
+    """The shipped list replaced by one of three: a cell that is over, one that is nowhere, and one that is ahead."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(LIST + over("capex[reported,2023]") + over("revenue[nobody,2027]"), encoding="utf-8")
+    monkeypatch.setattr(targets, "_shipped", lambda: targets.read_defaults(path))
+
+
+def over(cell):
+    return PLAIN_ENTRY.replace("first:", f"{cell[:5]}:").replace("revenue[nvidia,2027]", cell)
+
+
+PLAIN_ENTRY = """\
+  first:
+    threshold: "revenue[nvidia,2027] > 400"
+    unit: bn USD
+    about: Twice the fiscal year 2026.
+    source:
+      - {cite: history/revenue, where: nvidia.revenue_data_center.FY2026, says: "193.737 bn USD"}
+      - {judgement: "Twice that."}
+"""
+LIST = f"thresholds:\n{PLAIN_ENTRY}"
+
+
+@pytest.mark.usefixtures("_listed")
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ([], [f"{REVENUE} > 400"]),
+        (["revenue[nvidia,2027]>4e2"], []),  # the same, otherwise written
+        (["revenue[nvidia,2027] < 400"], [f"{REVENUE} > 400"]),
+        ([f"{REVENUE} > {i}" for i in range(MOST_THRESHOLDS)], []),
+        ([f"{REVENUE} > {i}" for i in range(MOST_THRESHOLDS - 1)], [f"{REVENUE} > 400"]),
+    ],
+)
+def test_with_defaults__adds_what_says_something_else_as_far_as_there_is_room(base_world, given, more):
+    assert targets.with_defaults(base_world, given) == (*given, *more)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "code", "says"),
+    [
+        ("thresholds:", "threshold:", 1, "book-unknown-key", "thresholds"),
+        ("about: Twice", "abuot: Twice", 5, "book-unknown-key", "'about'"),
+        ("    about: Twice the fiscal year 2026.\n", "", 3, "book-missing-key", "about"),
+        ("unit: bn USD", "unit: M USD", 4, "threshold-unit", "bn USD"),
+        ('"revenue[nvidia,2027] > 400"', '"revenue[nvidia,2027]"', 3, "threshold-form", "for example"),
+        ('"revenue[nvidia,2027] > 400"', '"revenue[nvidia,2027] > 1e999"', 3, "target-number", "largest float"),
+        ('"revenue[nvidia,2027] > 400"', '"revenu[nvidia,2027] > 400"', 3, "cell-output", "'revenue'"),
+        ('"revenue[nvidia,2027] > 400"', "400", 3, "book-type", "text"),
+        ("193.737 bn", "193 bn", 7, "book-figure", "193.737"),
+        ("FY2026, says", "FY2062, says", 7, "book-unknown-source", "did you mean"),
+        ("    source:\n", "    sources:\n", 3, "book-uncited", "source"),
+    ],
+)
+def test_read_defaults__refuses_at_the_line(tmp_path, old, new, line, code, says):
+    assert LIST.count(old) == 1
+    path = tmp_path / "mine.yaml"
+    path.write_text(LIST.replace(old, new), encoding="utf-8")
+    with pytest.raises(BookError) as caught:
+        targets.read_defaults(path)
+    assert (caught.value.code, caught.value.place.line) == (code, line), caught.value
+    assert says in str(caught.value)
+
+
 # --- a run that is asked all of it -----------------------------------------------------------------------------------
 
 
@@ -228,9 +320,21 @@ def test_run__probabilities_of_passing_are_shares_of_the_draws(asked, base_world
     nvidia = base_cells[place_of(base_world, "revenue", "nvidia", "2027"), :4001]
     total = base_cells[place_of(base_world, "revenue", "total", "2030"), :4001]
     shares = [np.mean(nvidia > 400), np.mean(total < 1000)]
-    assert table["threshold"].values.tolist() == [f"{REVENUE} > 400", "revenue[total,2030] < 1000"]
-    np.testing.assert_allclose(table["probability"], shares)
-    np.testing.assert_allclose(table["error"], [np.sqrt(p * (1 - p) / 4001) for p in shares])
+    assert table["threshold"].values[:2].tolist() == [f"{REVENUE} > 400", "revenue[total,2030] < 1000"]
+    np.testing.assert_allclose(table["probability"][:2], shares)
+    np.testing.assert_allclose(table["error"][:2], [np.sqrt(p * (1 - p) / 4001) for p in shares])
+
+
+def test_run__counts_the_shipped_thresholds_behind_those_asked(asked, base_world, base_cells):
+    table = asked["prior_predictive/exceedance"].to_dataset()
+    rest = [each.text for each in targets.defaults(base_world) if each.text != f"{REVENUE} > 400"]
+    assert table["threshold"].values[2:].tolist() == rest
+    for text, share in zip(rest, table["probability"].values[2:], strict=True):
+        cell, above, value = re.fullmatch(r"(.+) ([<>]) ([\d.]+)", text).groups()
+        output, label, year = re.findall(r"\w+", cell)
+        drawn = base_cells[place_of(base_world, output, label, year), :4001]
+        limit = np.float32(value)
+        assert share == pytest.approx(np.mean(drawn > limit if above == ">" else drawn < limit)), text
 
 
 def test_run__ends_at_the_draws_that_met_the_target(asked):

@@ -1,26 +1,32 @@
-"""``python -m sim.backtest.page``: the results of docs/scoreboard.md, its pictures, and the table of the README.
+"""``python -m sim.backtest.page``: the results of docs/scoreboard.md, its pictures, the README's table, and the record.
 
-What stands before the generated part was settled before anything was scored and is written by hand.
+What stands before the generated part was settled before anything was scored and is written by hand. The record,
+``priors/backtest/scoreboard.json``, is what a report tells of the method's past without scoring it again.
 """
 
+import json
 import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sim import devices
 from sim.backtest import frozen, pictures, safety
-from sim.backtest.scoreboard import HEADLINE, Scoreboard, dates, scoreboard, sentences
+from sim.backtest.scoreboard import HEADLINE, Scoreboard, as_json, dates, scoreboard, sentences
 from sim.backtest.scored import OURS, Scored, Summary
 from sim.backtest.vintages import CONSENSUS
 from sim.book.load import priors_folder
 
-__all__ = ["BEGIN", "END", "generated", "readme_table", "written"]
+__all__ = ["BEGIN", "END", "RECORD", "generated", "readme_table", "record", "written"]
 
 BEGIN, END = "<!-- generated: scores -->", "<!-- end of what is generated -->"
 PAGE, README = Path("docs/scoreboard.md"), Path("README.md")
+RECORD = Path("priors/backtest/scoreboard.json")
 README_BEGIN = "<!-- generated: scoreboard -->"
 YEARS = ("2024", "2025")
+DIGITS = 6
+"""Significant digits of a figure in the record."""
 
 
 def written(page: str, lines: Iterable[str], begin: str = BEGIN) -> str:
@@ -109,8 +115,25 @@ def _three(row: Scored | None) -> str:
     return f"{row.p05:,.0f} {row.p50:,.0f} {row.p95:,.0f} ({100 * row.pit:.0f} %)" if row else ""
 
 
+def record(board: Scoreboard) -> dict[str, Any]:
+    """What a report needs of a scoreboard: summaries, every forecast of the headline figures, and the sentences."""
+    whole = as_json(board)
+    kept = ("scored_by", "draws", "seed", "vintages", "levels", "summary", "rolling_summary", "sentences")
+    headline = [row for row in whole["rows"] if row["quantity"] in HEADLINE]
+    rounded: dict[str, Any] = _rounded({key: whole[key] for key in kept} | {"headline": headline})
+    return rounded
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
 def main() -> None:
-    """Write the pages and the pictures."""
+    """Write the pages, the pictures and the record."""
     devices.cache_programs()
     board = scoreboard(progress=lambda text: print(text, file=sys.stderr))
     came = {row.quantity[-5:-1]: row.truth for row in board.rows if row.quantity.startswith("capex[reported,20")}
@@ -120,6 +143,8 @@ def main() -> None:
     PAGE.with_name("scoreboard-calibration.png").write_bytes(pictures.calibration(board.rows, board.rolling))
     for path, lines, begin in ((PAGE, generated(board, places), BEGIN), (README, readme_table(board), README_BEGIN)):
         path.write_text(written(path.read_text(encoding="utf-8"), lines, begin), encoding="utf-8")
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text(json.dumps(record(board), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from sim.cli import books, judged, runs, stored, sweeps
+from sim.cli import books, compared, judged, reports, runs, stored, sweeps, understood
 
 __all__ = ["main"]
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for commands in (runs, sweeps, stored, judged, books):
+for commands in (runs, understood, compared, reports, sweeps, stored, judged, books):
     app.add_typer(commands.app)
 
 INTERRUPTED = 130

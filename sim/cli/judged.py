@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import BASE, RUNS, AsOf, Json, Out, Scenarios, say_which, seed_of, with_progress
+from sim.cli.options import BASE, RUNS, AsOf, Json, Out, Scenarios, say_which, seed_of, seed_or, with_progress
 
 __all__ = ["app"]
 
@@ -124,13 +124,15 @@ def condition(
     from rich.console import Console
 
     from sim import conditioning
+    from sim.origin import origin
 
     began = time.perf_counter()
-    asked = conditioning.ask(run, draws=draws, seed=None if seed is None else seed_of(seed))
+    found = origin(run)
+    count = draws or found.draws or 100_000
     tree = with_progress(
-        asked.draws,
+        count,
         lambda progress: conditioning.condition(
-            asked.world, on, draws=asked.draws, seed=asked.seed, out=out, progress=progress
+            found.world, on, draws=count, seed=seed_or(seed, found.seed), out=out, progress=progress
         ),
     )
     if as_json:

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["BASE", "RUNS", "AsOf", "Json", "Out", "Scenarios", "overrides", "say_which", "seed_of", "with_progress"]
+__all__ = [
+    "BASE",
+    "RUNS",
+    "AsOf",
+    "Json",
+    "Out",
+    "Scenarios",
+    "overrides",
+    "say_which",
+    "seed_of",
+    "seed_or",
+    "with_progress",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder that holds runs.")]
@@ -40,6 +52,11 @@ def seed_of(text: str) -> int:
     if not text.removeprefix("-").isdecimal() or len(text) > 4000:
         raise BookError("run-seed", f"--seed {text[:40]!r} is not a whole number", remedy="for example --seed 7")
     return int(text)
+
+
+def seed_or(text: str | None, own: int | None) -> int:
+    """The seed given, else a run's own, else 0. BookError: it is no whole number."""
+    return (own or 0) if text is None else seed_of(text)
 
 
 def overrides(settings: list[str]) -> dict[str, object]:

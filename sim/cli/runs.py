@@ -71,7 +71,10 @@ def run(
     else:
         console = Console()
         console.print(headline.table(rows, str(tree.attrs["as_of"])))
-        for row in passed:
+        asked = [row for row in passed if row["threshold"] in (threshold or ())]
+        if more := [row for row in passed if row not in asked]:
+            console.print(headline.chances(more))
+        for row in asked:
             print(f"P({row['threshold']}) = {row['probability']:.4f}, Monte Carlo error {row['error']:.4f}")
         print(f"{tree.attrs['draws']:,} draws, seed {tree.attrs['seed']}, as of {tree.attrs['as_of']}.", flush=True)
     if not charts.drawn(tree, folder / "report"):

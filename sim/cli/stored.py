@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -117,16 +117,29 @@ def gc(
 def export(
     run: Run,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Folder for the tables; the run's report folder if not given.")
+        Path | None,
+        typer.Option("--to", help="Folder for CSV tables, else a file; in the run's report folder if not given."),
     ] = None,
+    format: Annotated[
+        Literal["csv", "parquet", "netcdf"],
+        typer.Option(
+            "--format",
+            help="csv, one table a variable; parquet, one long table of all outputs; netcdf, the whole summary.",
+        ),
+    ] = "csv",
     as_json: Json = False,
 ) -> None:
-    """Write a run's summary as CSV, one table a variable."""
+    """Write a run's summary for other tools: CSV, Parquet or netCDF."""
     from sim import forecast, store
 
     tree = forecast.open_(run)
-    written = store.to_csv(tree, to or run / "report" / "csv")
-    if as_json:
-        print(json.dumps([str(path) for path in written]))
+    if format == "csv":
+        folder = to or run / "report" / "csv"
+        written = store.to_csv(tree, folder)
+        said = f"{len(written)} tables in {folder}"
     else:
-        print(f"{len(written)} tables in {to or run / 'report' / 'csv'}")
+        name, write = store.FORMATS[format]
+        path = to or run / "report" / name
+        written = [write(tree, path / name if path.is_dir() else path)]
+        said = str(written[0])
+    print(json.dumps([str(path) for path in written]) if as_json else said)

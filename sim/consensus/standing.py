@@ -15,13 +15,13 @@ from jaxtyping import Bool, Float, Float32, Float64
 from scipy.special import ndtri
 
 from sim import history, published
-from sim.axes import INPUTS
 from sim.book.schema import ELEMENT_DIMS, Prior
 from sim.consensus.region import Region, region
 from sim.distributions import Fixed
 from sim.ensemble import Quantity, ensemble, quantity
 from sim.errors import BookError
 from sim.published import Published
+from sim.reduce import Figure
 from sim.shares import scores
 from sim.world import World
 
@@ -38,13 +38,6 @@ CHANCE = 0.01
 BOXED = 3
 """Beliefs of which a region is sought."""
 QUANTILES = (0.05, 0.5, 0.95)
-
-
-class Figure(NamedTuple):
-    """A figure and its Monte Carlo standard error."""
-
-    value: float
-    error: float
 
 
 @dataclass(frozen=True)
@@ -142,8 +135,7 @@ def _quantity(world: World, point: Published, *, strict: bool) -> Quantity | Non
 
 def _numbers(world: World, beliefs: Float32[np.ndarray, "entry draw"]) -> Numbers:
     """The random numbers of a world with their draws."""
-    priors = [world.book.priors[name] for name in INPUTS if name in world.book.priors]
-    named = [(prior, labels) for prior in priors for labels in prior.table]
+    named = [(world.book.priors[name], labels) for name, labels in world.named]
     rows = [row for row, (prior, labels) in enumerate(named) if not isinstance(prior.table[labels], Fixed)]
     values = beliefs[rows]
     return Numbers([named[row] for row in rows], values, scores(values))

@@ -15,9 +15,10 @@ from sim.distributions import Fixed
 from sim.engine import Engine
 from sim.errors import BookError
 from sim.explain import chain
+from sim.reduce import Figure
 from sim.world import World
 
-__all__ = ["CLEAR", "Contribution", "Explanation", "Figure", "Step", "entries", "explain"]
+__all__ = ["CLEAR", "Contribution", "Explanation", "Figure", "Step", "explain"]
 
 CLEAR = 3.0
 """Standard errors by which a share must exceed 0 to be told from chance."""
@@ -26,13 +27,6 @@ DRAWS_PER_ENTRY = 4
 TAIL = 0.1
 """Lowest and highest part of a prior's draws between which the cell's median swings."""
 SHOWN = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-
-
-class Figure(NamedTuple):
-    """A figure and its Monte Carlo standard error."""
-
-    value: float
-    error: float
 
 
 @dataclass(frozen=True)
@@ -141,11 +135,6 @@ def _behind(world: World, cell: Cell) -> tuple[chain.Chain, list[str], frozenset
     return traced, path, frozenset[str]().union(*(traced.priors[output] for output in outputs))
 
 
-def entries(world: World) -> list[tuple[str, tuple[str, ...]]]:
-    """Prior and labels of every number of a draw, in the order of ``World.entries``."""
-    return [(name, labels) for name in INPUTS if name in world.book.priors for labels in world.book.priors[name].table]
-
-
 def _sample(
     world: World,
     cell: Cell,
@@ -155,7 +144,7 @@ def _sample(
     progress: Callable[[int], None] | None,
 ) -> Sample:
     """Draws of the cell and of every number that may move it, without those in which it has no value."""
-    listed = entries(world)
+    listed = world.named
     rows = [
         i for i, (name, labels) in enumerate(listed) if name in priors and _may_move(world.book, name, labels, cell)
     ]

@@ -61,6 +61,7 @@ def asked_again(folder: Path, request: store.Request) -> Question:
         thresholds=config["thresholds"],
         exact_quantiles=config["quantiles"] == "exact",
         keep_draws=request.keep_draws,
+        defaults=False,
     )
     changed = list(_changed(record, store.run_record(asked.record)))
     if changed:

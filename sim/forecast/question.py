@@ -63,6 +63,7 @@ class Question:
     on: Mesh
     until: tuple[str, ...]
     thresholds: tuple[str, ...]
+    """Those asked for, then the shipped ones."""
     exact_quantiles: bool
     keep_draws: bool
 
@@ -80,7 +81,7 @@ class Question:
     @functools.cached_property
     def config(self) -> dict[str, Any]:
         """What makes its numbers, but the number of draws."""
-        return run_config(self.world, self.seed, self.on, self.sampler, self.thresholds, self.exact_quantiles)
+        return _config(self.world, self.seed, self.on, self.sampler, self.thresholds, self.exact_quantiles)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -119,8 +120,9 @@ def ask(
     thresholds: Iterable[str] = (),
     exact_quantiles: bool = False,
     keep_draws: bool = False,
+    defaults: bool = True,
 ) -> Question:
-    """The question, checked before anything is simulated.
+    """The question, checked before anything is simulated; ``defaults`` adds the shipped thresholds to those asked.
 
     BookError: a target that cannot be read, no number of draws, or no sampler. RefusedError: what the sampler cannot.
     DeviceError: no such device.
@@ -138,7 +140,8 @@ def ask(
         for unfit, what in ((bool(limits), "--until"), (devices.shape(on).block != sobol.UNIT, "an accelerator")):
             if unfit:
                 raise RefusedError("sobol-with", f"the sobol sampler does not go with {what}", remedy="ask for mc")
-    return Question(world, draws, seed, sampler, on, limits, asked, exact_quantiles, keep_draws)
+    counted = targets.with_defaults(world, asked) if defaults else asked
+    return Question(world, draws, seed, sampler, on, limits, counted, exact_quantiles, keep_draws)
 
 
 def run_config(
@@ -149,7 +152,16 @@ def run_config(
     thresholds: tuple[str, ...] = (),
     exact_quantiles: bool = False,
 ) -> dict[str, Any]:
-    """What makes a run's numbers, but the number of draws: two runs with equal configs give equal draws."""
+    """What makes a run's numbers, but the number of draws: two runs with equal configs give equal draws.
+
+    ``thresholds`` are those asked; the shipped ones are counted too.
+    """
+    return _config(world, seed, on, sampler, targets.with_defaults(world, thresholds), exact_quantiles)
+
+
+def _config(
+    world: World, seed: int, on: Mesh, sampler: str, thresholds: tuple[str, ...], exact_quantiles: bool
+) -> dict[str, Any]:
     return {
         "book": world.book.digest,
         "as_of": world.book.as_of.isoformat(),

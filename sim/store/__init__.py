@@ -1,5 +1,7 @@
 """Runs on disk: the layout, the safe publish, and reading back only what is whole."""
 
+from sim.store.exports import FORMATS, to_netcdf, to_parquet
+from sim.store.long import PERIODS, long_table, outputs, period_names, quantile_name
 from sim.store.publish import Writing, drop_links, joining, publish, refuse_foreign, write_report, writing
 from sim.store.records import FORMAT_VERSION, Range, Request, made_of, run_id, run_record
 from sim.store.runs import (
@@ -19,7 +21,9 @@ from sim.store.tidy import Leftover, gc
 
 __all__ = [
     "COMMIT",
+    "FORMATS",
     "FORMAT_VERSION",
+    "PERIODS",
     "Leftover",
     "Range",
     "Request",
@@ -29,9 +33,13 @@ __all__ = [
     "gc",
     "joining",
     "list_runs",
+    "long_table",
     "made_of",
     "open_run",
+    "outputs",
+    "period_names",
     "publish",
+    "quantile_name",
     "read_commit",
     "read_record",
     "read_request",
@@ -40,6 +48,8 @@ __all__ = [
     "run_id",
     "run_record",
     "to_csv",
+    "to_netcdf",
+    "to_parquet",
     "told_request",
     "verify",
     "write_report",

@@ -14,6 +14,7 @@ import xarray as xr
 from sim.errors import RefusedError, visible
 from sim.store import io
 from sim.store.groups import DRAW
+from sim.store.long import quantile_name
 
 __all__ = ["to_csv"]
 
@@ -70,12 +71,6 @@ def text(variable: xr.DataArray) -> str:
         keys = [cell(labels[axis][i]) for axis, i in enumerate(at)]
         table.writerow([variable.name, *keys, cell(variable.attrs.get("units", "")), *map(cell, values[at])])
     return file.getvalue()
-
-
-def quantile_name(level: float) -> str:
-    """``p05`` for 0.05, ``p2.5`` for 0.025."""
-    percent = float(f"{100 * level:.6g}")
-    return f"p{percent:02.0f}" if percent == int(percent) else f"p{percent:g}"
 
 
 def cell(value: Any) -> str:

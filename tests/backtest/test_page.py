@@ -1,13 +1,16 @@
 """docs/scoreboard.md and the README's table: what is written by hand stays, and the two agree."""
 
+import datetime as dt
 import itertools
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sim.backtest import page
-from sim.backtest.page import BEGIN, END, README_BEGIN, generated, readme_table, written
+from sim.backtest.page import BEGIN, END, README_BEGIN, RECORD, generated, readme_table, record, written
 from sim.backtest.safety import Place
 from sim.backtest.scoreboard import Scoreboard, sentences
 from sim.backtest.scored import summaries
@@ -41,7 +44,7 @@ def board(row):
             rows += [row(**given, method=CONSENSUS, p50=truth - 20)]
     rows += [row(quantity="capex[meta,2024]", made="2024-05-27")]
     summary = tuple(summaries(rows, block=1, pooled="all figures"))
-    return Scoreboard(None, 20_480, 0, ("2024-05-27",), tuple(rows), summary, tuple(rows), summary)
+    return Scoreboard(dt.date(2026, 2, 28), 20_480, 0, ("2024-05-27",), tuple(rows), summary, tuple(rows), summary)
 
 
 def place(**changes):
@@ -98,6 +101,23 @@ def test_readme_table__has_three_quantiles_and_the_percentile(board):
     ]
     assert cells(lines[4])[1:] == ["100", "200", "300", "400"]
     assert lines[-1] == "Consensus for 2025: 180 (2024-05-27)."
+
+
+def test_record__holds_every_headline_forecast_and_the_summaries(board):
+    told = json.loads(json.dumps(record(board), allow_nan=False))
+    assert [(row["quantity"], row["method"], row["truth"]) for row in told["headline"]] == [
+        (row.quantity, row.method, row.truth) for row in board.rows if row.quantity in HEADLINES
+    ]
+    assert [(row["metric"], row["method"], row["cases"]) for row in told["summary"]] == [
+        (row.metric, row.method, row.cases) for row in board.summary
+    ]
+    assert told["sentences"] == sentences(board)
+    assert told["scored_by"] == "2026-02-28"
+
+
+def test_record__has_six_digits(board, row):
+    board = replace(board, rows=(row(quantity=HEADLINES[0], crps=0.123456789),))
+    assert record(board)["headline"][0]["crps"] == 0.123457
 
 
 # the pages that are shipped
@@ -166,6 +186,14 @@ def test_scoreboard__scores_our_forecasts_on_as_many_figures_as_it_says(headline
     assert sum(ours.values()) == 2 * ours["all figures"]
 
 
+def test_record__shipped_is_that_of_the_page(headline):
+    told = json.loads((ROOT / RECORD).read_text(encoding="utf-8"))
+    assert len(told["headline"]) == len(headline)
+    for row in told["headline"]:
+        shown = headline[row["made"], row["quantity"], row["method"]]
+        assert [f"{row[key]:,.0f}" for key in ("p05", "p50", "p95", "truth")] == shown[:4]
+
+
 def test_main__writes_pages_and_pictures_around_what_stands_there(board, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
@@ -182,6 +210,7 @@ def test_main__writes_pages_and_pictures_around_what_stands_there(board, monkeyp
     assert text.endswith(f"{END}\nAfter.\n")
     assert "\n".join(generated(board, [place()])) in text
     assert "\n".join(readme_table(board)) in page.README.read_text(encoding="utf-8")
+    assert json.loads((tmp_path / RECORD).read_text(encoding="utf-8"))["draws"] == board.draws
     assert {path.name for path in (tmp_path / "docs").glob("*.png")} == {
         "scoreboard-vintages.png",
         "scoreboard-calibration.png",
