@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sim.axes import DERIVED, OUTPUTS
 from sim.report.words import Words
 
-__all__ = ["Naming"]
+__all__ = ["LEAD", "Naming"]
 
 WRITTEN = re.compile(r"(\w+)\[([^\[\],]+),([^\[\],]+)\]")
 THRESHOLD = re.compile(r"(\w+\[[^\[\]]+\]) ([<>]) ([\d.eE+-]+)")
@@ -15,7 +15,8 @@ LEADS = "NVIDIA data centre"
 """NVIDIA's revenue is that of its data centre."""
 TOTAL = "total"
 ALL = OUTPUTS | DERIVED
-BUYERS = ("buyer", "capex_buyer")
+WHOLE = {"buyer": "all_buyers", "capex_buyer": "capex_buyers"}
+"""Who is meant by the total along an axis."""
 MONEY = ("revenue", "fiscal_revenue", "line")
 
 
@@ -47,8 +48,8 @@ class Naming:
 
     def _all(self, output: str) -> str:
         """Who is meant by the total of an output."""
-        bought = output in ALL and ALL[output].dims[0] in BUYERS
-        return self._words.plain("labels.all_buyers" if bought else "labels.all_suppliers")
+        dim = ALL[output].dims[0] if output in ALL else ""
+        return self._words.plain(f"labels.{WHOLE.get(dim, 'all_suppliers')}")
 
     def cell(self, cell: str) -> str:
         """A quantity and its period, from ``output[label,period]``; anything else as it is."""

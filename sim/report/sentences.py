@@ -11,7 +11,7 @@ from sim.axes import CONSTRAINTS
 from sim.backtest.scored import OURS
 from sim.report.cited import Cited
 from sim.report.contents import Contents, Shown
-from sim.report.naming import Naming
+from sim.report.naming import LEAD, Naming
 from sim.report.numbers import cell, decimals, percent, printed, signed
 from sim.report.record import Pooled
 from sim.report.rows import Row
@@ -28,6 +28,8 @@ STRONGEST = 3
 """Inputs that are named of a topic."""
 WALK = "random walk with drift"
 ALL = "all figures"
+LEADS = "NVIDIA data centre, years"
+"""The metric of the record that is nearest to what a report of NVIDIA says first."""
 
 
 def of_cell(row: Row, figure: str, run: str, places: int | None = None) -> Markup:
@@ -73,7 +75,8 @@ def _forecast(contents: Contents, words: Words, naming: Naming) -> Iterator[Mark
     if shipped is not None:
         yield words("answer.shipments", year=year, **_figures(shipped, first.run, naming))
     if spent is not None:
-        buyers = naming.label("reported")
+        names = (naming.label(str(each)) for each in first.tree["observed_data"]["reported_buyer"].values)
+        buyers = f"{naming.label('reported')} ({', '.join(names)})"
         yield words("answer.capex", buyers=buyers, year=year, **_figures(spent, first.run, naming))
 
 
@@ -129,9 +132,8 @@ def _drivers(contents: Contents, words: Words, naming: Naming) -> Iterator[Marku
     if inputs:
         topic = words.of("topics", ranked[0].group)
         yield words("answer.behind", topic=topic, inputs=Markup(", ").join(inputs))
-    judged = next((each for each in found.footing if each.kind == "judged"), None)
-    if judged:
-        yield words("answer.judged", share=percent(judged.share.value))
+    if found.footing:
+        yield words("answer.grounds", **{each.kind: percent(each.share.value) for each in found.footing})
 
 
 def strongest(contents: Contents, found: "Sensitivity", topic: str) -> "list[Swing]":
@@ -158,11 +160,10 @@ def _past(contents: Contents, words: Words, naming: Naming) -> Iterator[Markup]:
     ours, walk = (_pooled(contents.past.dated, method) for method in (OURS, WALK))
     if ours is None:
         return
-    held = dict(zip(("c50", "c80", "c90"), map(percent, ours.covered), strict=True))
-    off = math.exp(-ours.bias) - 1
-    side = words("answer.above" if off > 0 else "answer.below")
-    books = len(contents.past.books)
-    said = [words("answer.past", count=ours.cases, books=books, bias=percent(abs(off)), side=side, **held)]
+    said = [words("answer.past", books=len(contents.past.books), **_held(ours, words))]
+    lead = _pooled(contents.past.dated, OURS, LEADS)
+    if lead is not None and contents.names.get(contents.lead) == LEAD:
+        said.append(words("answer.past_lead", metric=words.of("metrics", LEADS), **_held(lead, words)))
     if walk is not None and walk.skill is not None:
         skill = walk.skill[0]
         better = words("answer.smaller" if skill > 0 else "answer.larger")
@@ -171,8 +172,16 @@ def _past(contents: Contents, words: Words, naming: Naming) -> Iterator[Markup]:
     yield Markup(" ").join(said)
 
 
-def _pooled(rows: tuple[Pooled, ...], method: str) -> Pooled | None:
-    return next((row for row in rows if (row.metric, row.method) == (ALL, method)), None)
+def _held(row: Pooled, words: Words) -> dict[str, object]:
+    """How many cases there were, how many of them the ranges held, and on which side of the median they lay."""
+    off = math.exp(-row.bias) - 1
+    side = words("answer.above" if off > 0 else "answer.below")
+    held = dict(zip(("c50", "c80", "c90"), map(percent, row.covered), strict=True))
+    return {"count": row.cases, "bias": percent(abs(off)), "side": side, **held}
+
+
+def _pooled(rows: tuple[Pooled, ...], method: str, metric: str = ALL) -> Pooled | None:
+    return next((row for row in rows if (row.metric, row.method) == (metric, method)), None)
 
 
 def _scenarios(contents: Contents, words: Words, naming: Naming) -> Iterator[Markup]:

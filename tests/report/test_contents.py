@@ -180,7 +180,10 @@ def test_numbers__a_rounded_nothing_has_no_sign():
         ("revenue[nvidia,2027] > 400", "NVIDIA data-centre revenue, 2027 > 400 bn USD"),
         ("revenue_share[nvidia,2030] < 0.7", "market share by revenue, NVIDIA, 2030 < 70 %"),
         ("h100e[total,2027] > 50", "shipments in H100 equivalents, all suppliers, 2027 > 50 M H100e"),
-        ("capex[total,2027] > 1200", "capital expenditure, all buyers, 2027 > 1,200 bn USD"),
+        (
+            "capex[total,2027] > 1200",
+            "capital expenditure, the buyers whose capital expenditure is modelled, 2027 > 1,200 bn USD",
+        ),
         ("anything else", "anything else"),
     ],
 )
