@@ -1,5 +1,6 @@
 """What every family of distributions can do, and how its parameters are solved from what an analyst gave."""
 
+import functools
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -88,7 +89,7 @@ class Family(BaseModel):
 
     @model_validator(mode="after")
     def _is_solvable(self) -> Self:
-        _ = self.natural
+        self.__dict__["natural"] = _solved(self)
         return self
 
     def quantile(self, p: float) -> float:
@@ -191,6 +192,12 @@ def positive(name: str, value: float) -> None:
     """Check that a scale is positive: ValueError."""
     if value <= 0:
         raise ValueError(f"{name} must be positive, got {value:g}; for a known value use family: fixed")
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _solved(family: Family) -> tuple[float, ...]:
+    """Natural parameters, solved once for all equal distributions: a scenario repeats most of its book's."""
+    return family.natural
 
 
 def ordered(low: float, high: float, names: str = "lower and upper") -> None:

@@ -75,7 +75,7 @@ def _forecast(contents: Contents, words: Words, naming: Naming) -> Iterator[Mark
     if shipped is not None:
         yield words("answer.shipments", year=year, **_figures(shipped, first.run, naming))
     if spent is not None:
-        names = (naming.label(str(each)) for each in first.tree["observed_data"]["reported_buyer"].values)
+        names = (naming.label(str(each)) for each in first.tree["observed_data"].to_dataset()["reported_buyer"].values)
         buyers = f"{naming.label('reported')} ({', '.join(names)})"
         yield words("answer.capex", buyers=buyers, year=year, **_figures(spent, first.run, naming))
 

@@ -1,6 +1,7 @@
 """What moves a cell as a page for a terminal."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.table import Column, Table
@@ -9,11 +10,13 @@ from rich.text import Text
 from sim.headline import figure
 from sim.reduce import Figure
 from sim.sensitivity.decisions import Decision
-from sim.sensitivity.sensitivity import Sensitivity
+from sim.sensitivity.sensitivity import Effect, Sensitivity
 from sim.sensitivity.topics import TOPICS
 
 __all__ = ["page"]
 
+TOLD = 2.0
+"""Standard errors of their difference beyond which the order of two topics is told."""
 GROUNDS = {
     "cited": "published sources alone",
     "cited_and_judged": "published sources and a judgement of ours",
@@ -42,14 +45,29 @@ def _head(found: Sensitivity) -> Iterator[Text]:
 
 def _effects(found: Sensitivity) -> Table:
     """Topics with their effects, and their Shapley share in each year."""
-    names = ("shapley", "+-", "alone", "total", *found.years)
+    names = ("rank", "shapley", "+-", "alone", "total", *found.years)
     columns = [Column(name, justify="right", header_style="dim") for name in names]
     shown = Table(Column("", no_wrap=True), *columns, box=None, pad_edge=False)
     for each in found.effects:
         over_time = [f"{max(100 * share, 0):.0f}" for share in found.over_time[each.group]] if found.years else []
         error = f"{100 * each.shapley.error:.1f}"
-        shown.add_row(each.group, _percent(each.shapley), error, _percent(each.first), _percent(each.total), *over_time)
+        shares = (_percent(each.shapley), error, _percent(each.first), _percent(each.total))
+        shown.add_row(each.group, _ranks(found.effects, each), *shares, *over_time)
     return shown
+
+
+def _ranks(effects: Sequence[Effect], of: Effect) -> str:
+    """Ranks that a topic may have: those of which it is not told apart by its error share them."""
+    clear = [abs(each.shapley.value - of.shapley.value) > TOLD * _error(each, of) for each in effects]
+    above = sum(far and each.shapley.value > of.shapley.value for far, each in zip(clear, effects, strict=True))
+    last = len(effects) - sum(
+        far and each.shapley.value < of.shapley.value for far, each in zip(clear, effects, strict=True)
+    )
+    return str(last) if above + 1 == last else f"{above + 1}-{last}"
+
+
+def _error(one: Effect, other: Effect) -> float:
+    return math.hypot(one.shapley.error, other.shapley.error)
 
 
 def _grounds(found: Sensitivity) -> Iterator[Text]:

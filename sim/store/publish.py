@@ -57,7 +57,7 @@ from sim.store.runs import (
     strangers,
 )
 
-__all__ = ["Writing", "drop_links", "joining", "publish", "refuse_foreign", "write_report", "writing"]
+__all__ = ["Writing", "drop_links", "finish", "joining", "publish", "refuse_foreign", "write_report", "writing"]
 
 MARKER = ".chipcast"
 REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -76,6 +76,7 @@ def writing(out: Path, run: dict[str, Any]) -> Iterator["Writing"]:
     with io.locked(folder / "LOCK"):
         for dead in io.dead_stagings(folder.parent):
             io.discard(dead)
+        finish(folder)
         try:
             yield mine
         except BaseException as error:
@@ -409,6 +410,15 @@ def settle(folder: Path, stage: Path) -> Commit | None:
             clear(stage, home)
             io.move(beside(home, digest), home)
     return commit
+
+
+def finish(folder: Path) -> None:
+    """Give published members their plain names where a writer died before it could; the run's lock is held."""
+    with suppress(ChipcastError):  # a damaged run stays as it is, for repair
+        held = members_of(committed(folder))
+        if any(digest_of(folder / member) != digest for member, digest in held.items()):
+            with io.staging(folder.parent) as stage:
+                settle(folder, stage)
 
 
 def write_report(folder: Path, name: str, data: bytes) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sim.errors import ChipcastError
 from sim.store import io
-from sim.store.publish import refuse_foreign
+from sim.store.publish import finish, refuse_foreign
 from sim.store.runs import COMMIT, SIGNS, read_commit, read_request, strangers
 
 __all__ = ["Leftover", "gc"]
@@ -24,7 +24,8 @@ class Leftover(NamedTuple):
 def gc(out: Path, *, unfinished: bool = False, dry_run: bool = False) -> list[Leftover]:
     """Remove what nothing refers to from a folder of runs, and tell what it was; ``dry_run`` only tells.
 
-    Progress of runs that were never published stays, unless ``unfinished``. A run that is being written is left alone.
+    Members of a run that its writer, dying, left beside their plain names are given these. Progress of runs that were
+    never published stays, unless ``unfinished``. A run that is being written is left alone.
     RefusedError: the folder is not ours.
     """
     out = Path(out)
@@ -38,6 +39,8 @@ def gc(out: Path, *, unfinished: bool = False, dry_run: bool = False) -> list[Le
     for folder in folders:
         try:
             with io.locked(folder / "LOCK"), io.ours("list", folder):
+                if not dry_run:
+                    finish(folder)
                 mine = [Leftover(path, size(path), why) for path, why in of_run(folder, unfinished)]
                 remove(mine, dry_run)
         except ChipcastError:

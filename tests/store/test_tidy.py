@@ -6,9 +6,10 @@ import time
 from contextlib import suppress
 
 import pytest
+import xarray as xr
 
 from sim.errors import ChipcastError, RefusedError
-from sim.store import gc, io, joining, open_run, verify, writing
+from sim.store import committed, gc, io, joining, open_run, verify, writing
 from sim.store.publish import publish
 
 
@@ -32,6 +33,29 @@ def dead(published):
     assert subprocess.run([sys.executable, "-c", DIE, published.parent], check=False).returncode == -9
     (path,) = (published.parent / ".staging").iterdir()
     return path
+
+
+@pytest.fixture
+def unsettled(published, run, trees, monkeypatch):
+    """A run whose writer died after COMMIT was replaced and before the new summary took the plain name."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["sim.store.publish"], "settle", lambda folder, stage: committed(folder))
+        publish(published.parent, run, trees(2.0), draws=200)
+    plain = xr.open_datatree(published / "summary", engine="zarr", consolidated=False)
+    assert not plain["prior_predictive"].load().identical(open_run(published)["prior_predictive"].load())
+    return published
+
+
+@pytest.mark.parametrize("how", [gc, None], ids=["gc", "the next writer"])
+def test_unsettled__the_summary_gets_its_plain_name(unsettled, run, how):
+    if how is None:
+        with writing(unsettled.parent, run):
+            pass
+    else:
+        how(unsettled.parent)
+    verify(unsettled)
+    plain = xr.open_datatree(unsettled / "summary", engine="zarr", consolidated=False)
+    assert plain["prior_predictive"].load().identical(open_run(unsettled)["prior_predictive"].load())
 
 
 def test_gc__removes_what_a_dead_process_was_building(published, dead):
