@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from sim.errors import ChipcastError, IntegrityError, Place, RefusedError
 
@@ -52,6 +53,8 @@ SHARE = 64
 STAGING, BUILDING = ".staging", "LOCK"
 LONG = 3600
 """Seconds in which what is made under a passing name has got its own, or never will."""
+ABOUT_TO = 0.5
+"""Seconds within which the holder of a lock has written who it is."""
 
 
 def before(operation: str, path: Path) -> None:
@@ -267,13 +270,22 @@ def locked(path: Path) -> Iterator[None]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise busy(path, handle.read(1000)) from error
+                raise busy(path, holder_of(handle)) from error
             if not path.exists() or not os.path.samestat(os.fstat(handle.fileno()), path.stat()):
                 raise busy(path, "")  # its last holder has just removed it
             handle.truncate(0)
             json.dump({"pid": os.getpid(), "host": socket.gethostname()}, handle)
             handle.flush()
         yield
+
+
+def holder_of(handle: IO[str]) -> str:
+    """What the holder of a lock wrote into it; who has only just taken it may still be about to."""
+    until = time.monotonic() + ABOUT_TO
+    while not (text := handle.read(1000)) and time.monotonic() < until:
+        time.sleep(ABOUT_TO / 100)
+        handle.seek(0)
+    return text
 
 
 def busy(path: Path, holder: str) -> RefusedError:

@@ -1,10 +1,12 @@
 import errno
+import fcntl
 import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +249,17 @@ def test_publish__refuses_symbolic_links(published, tmp_path, run, tree, name):
     with pytest.raises(IntegrityError, match="link"):
         publish(published.parent, run, tree, [block(0, 19, 1)], draws=100)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_locked__waits_for_the_name_of_a_holder_that_has_only_just_begun(tmp_path):
+    path = tmp_path / "LOCK"
+    with path.open("w+", buffering=1) as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        later = threading.Timer(0.05, lambda: holder.write('{"pid": 123, "host": "there"}\n'))
+        later.start()
+        with pytest.raises(RefusedError, match="process 123 on there"), io.locked(path):
+            pass
+        later.join()
 
 
 def test_publish__refuses_a_second_writer_and_names_the_first(published, run, tree):
