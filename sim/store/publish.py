@@ -162,7 +162,7 @@ class Writing:
         return found
 
     def _whole(self, kind: str, path: Path) -> Iterator[Range]:
-        """The range of a manifest, if its files are there, byte for byte."""
+        """The range of a manifest, if it stands at its own name or beside it and its files are there, byte for byte."""
         try:
             manifest = read(Manifest, path)
         except ChipcastError as error:
@@ -173,8 +173,9 @@ class Writing:
             return
         digests = {"manifest": digest_of(path), "root": manifest.files[ROOT].sha256}
         found = Range(first=manifest.first, last=manifest.last, **digests)
-        folder = self._place(kind, found)
-        if folder is not None and not damage(folder, manifest, full=True):
+        folder, home = self._place(kind, found), self.folder / (found.name(kind) + MANIFEST)
+        in_place = path in (home, beside(home, found.manifest))  # else a reader looks for it in vain
+        if in_place and folder is not None and not damage(folder, manifest, full=True):
             yield found
 
     @property

@@ -1,16 +1,20 @@
 """Sensitivities of the base world: what must be exact, what must not move, and what closed forms say."""
 
+import io
 import itertools
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scipy.special import ndtr, ndtri
 
 from sim import sensitivity as moving
 from sim.axes import INPUTS
 from sim.errors import BookError
+from sim.headline import figure
+from sim.reduce import Figure
 from sim.sensitivity.decisions import _saved
 from sim.sensitivity.topics import OF, footing
 
@@ -78,6 +82,49 @@ def test_elasticities__are_exact_where_the_model_is(base_world, of_shipments):
 
 def test_sensitivity__fits_json(found):
     json.dumps([asdict(each) for each in found], allow_nan=False)
+
+
+def shown(found):
+    """Lines of the page as words, by their first word; the first of each."""
+    console = Console(file=io.StringIO(), width=120, highlight=False)
+    console.print(moving.page(found))
+    lines = [line.split() for line in console.file.getvalue().splitlines() if line.split()]
+    return {words[0]: words for words in reversed(lines)}
+
+
+def test_page__shows_what_was_found(of_shipments):
+    lines = shown(of_shipments)
+    for each in of_shipments.effects:
+        shares = [f"{100 * value:.1f}" for value in (each.shapley.value, each.shapley.error, each.first.value)]
+        assert lines[each.group][2:5] == shares
+    assert lines[of_shipments.effects[-1].group][1].endswith("13")
+    assert lines["It"][:4] == ["It", "has", "probability", f"{100 * of_shipments.decision.probability.value:.1f}"]
+    swing = of_shipments.swings[0]
+    ends = (figure(end, swing.unit) for end in (swing.p10, swing.p90))
+    assert lines[swing.entry][3:5] == [*ends]  # after the name, "of" and how many
+
+
+def test_page__gives_topics_that_are_not_told_apart_one_rank(of_shipments):
+    def effect(name, share, error):
+        return moving.Effect(name, *[Figure(share, error)] * 3)
+
+    apart = (
+        effect("capex", 0.5, 0.01),
+        effect("cash", 0.22, 0.02),
+        effect("mix", 0.2, 0.02),
+        effect("use", 0.08, 0.01),
+    )
+    lines = shown(replace(of_shipments, effects=apart))
+    assert [lines[each.group][1] for each in apart] == ["1", "2-3", "2-3", "4"]
+
+
+def test_command__prints_and_gives_json(chipcast):
+    asked = ("sensitivity", "base", "--of", CELL, "--pairs", 512, "--draws", 1_024)
+    (told,) = json.loads(chipcast(*asked, "--json").out)
+    assert told["cell"] == CELL
+    assert sum(each["shapley"][0] for each in told["effects"]) == pytest.approx(1, abs=1e-9)
+    ended = chipcast("sensitivity", "base", "--of", "h100[total,2028]")
+    assert (ended.code, "h100e" in ended.err) == (2, True)
 
 
 def test_decision__is_worth_at_most_the_outcome(of_shipments):

@@ -83,6 +83,19 @@ def test_stored__takes_only_what_is_whole_and_of_this_run(tmp_path, run, part):
     assert ends(begun.stored("parts")) == [(0, 9), (40, 49)]
 
 
+def test_stored__takes_no_range_whose_manifest_stands_under_another_name(tmp_path, run, part):
+    with writing(tmp_path, run) as mine:
+        for first in (0, 10):
+            mine.save("parts", *part(first, first + 9))
+        one, other = sorted((mine.folder / "parts").glob("*.json"))
+        contents = one.read_bytes(), other.read_bytes()
+        one.write_bytes(contents[1])
+        other.write_bytes(contents[0])
+        assert mine.stored("parts") == []  # or they would be published as they stand, and no reader would find them
+        mine.save("parts", *part(0, 9))
+        assert ends(mine.stored("parts")) == [(0, 9)]
+
+
 def test_stored__no_two_ranges_share_a_draw(tmp_path, run, part):
     with writing(tmp_path, run) as begun:
         begun.ask(100)
