@@ -22,7 +22,7 @@ def group(base_run, period: str) -> xr.Dataset:
 def test_summary_tree__has_arviz_groups(base_run):
     tree = base_run.tree
     assert {"prior", "prior_predictive", "observed_data", "draws"} == set(tree.children)
-    assert set(tree["prior_predictive"].children) == set(PERIODS)
+    assert set(tree["prior_predictive"].children) == {*PERIODS, "exceedance"}  # of the default thresholds
 
 
 def test_summary_tree__every_variable_says_its_unit_and_full_name(base_run):

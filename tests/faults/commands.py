@@ -114,11 +114,12 @@ def small_books() -> Iterator[None]:
 @contextlib.contextmanager
 def shipped_read_once() -> Iterator[None]:
     """Read each shipped file once, and build the base world once."""
-    from sim import conditioning, devices, forecast
+    from sim import devices, forecast
+    from sim import origin as origins
     from sim.book import shelf, yaml
 
     devices.cache_programs()
-    read_shipped, load, ask = (functools.cache(each) for each in (yaml.read, forecast.load, conditioning.ask))
+    read_shipped, load, origin = (functools.cache(each) for each in (yaml.read, forecast.load, origins.origin))
 
     def read(path: Path) -> yaml.Map:
         return read_shipped(path) if "priors" in path.parts else yaml.read(path)
@@ -131,6 +132,6 @@ def shipped_read_once() -> Iterator[None]:
     with (
         mock.patch.object(shelf, "read", read),
         mock.patch.object(forecast, "load", loaded),
-        mock.patch.object(conditioning, "ask", ask),
+        mock.patch.object(origins, "origin", origin),
     ):
         yield
