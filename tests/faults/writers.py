@@ -175,7 +175,8 @@ def run(n: int | None, seed: int) -> Report:
         wanted = reference(root / "reference")
         rounds = {f"round {i}": (round_of, wanted) for i in range(n - real)}
         if real:
-            rounds |= {f"commands {i}": (commands, real_reference(root / "commands")) for i in range(real)}
+            real_bits = real_reference(root / "commands")
+            rounds |= {f"commands {i}": (commands, real_bits) for i in range(real)}
         for name, (let_loose, bits) in rounds.items():
             problem = let_loose(chance, root / name, bits, counts)
             if problem:
