@@ -94,6 +94,11 @@ class Prior(Model):
             self.name, [label for dim, label in zip(self.dims, labels, strict=True) if dim not in ELEMENT_DIMS]
         )
 
+    def by(self, labels: tuple[str, ...], year: str) -> bool:
+        """Whether a number is of no later year than a given one, so that it may move what is of that year."""
+        dates = [label[:4] for dim, label in zip(self.dims, labels, strict=True) if dim in ELEMENT_DIMS]
+        return all(date <= year for date in dates)
+
 
 class Correlation(Model):
     """A rank correlation within one prior, or between two priors or two of their labels."""

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 from scipy.special import ndtri
 
 from sim import history, published
-from sim.book.schema import ELEMENT_DIMS, Prior
+from sim.book.schema import Prior
 from sim.consensus.region import Region, region
 from sim.distributions import Fixed
 from sim.ensemble import Quantity, ensemble, quantity
@@ -154,7 +154,7 @@ def standing(
     beyond = drawn >= point.value if above else drawn <= point.value
     chosen = beyond if beyond.sum() >= FEWEST else _extreme(drawn, above=above)
     last = world.book.axes["time"][int(np.flatnonzero(of.weights)[-1])]
-    rows = [row for row, (prior, labels) in enumerate(numbers.named) if _by_then(prior, labels, last)]
+    rows = [row for row, (prior, labels) in enumerate(numbers.named) if prior.by(labels, last[:4])]
     beliefs, first = _beliefs(numbers, rows, chosen)
     factors = np.array([[numbers.named[row][0].factor] for row in first])
     return Standing(
@@ -189,12 +189,6 @@ def _extreme(drawn: Float64[np.ndarray, " draw"], *, above: bool) -> Bool[np.nda
     order = np.argsort(drawn, kind="stable")
     chosen[order[-FEWEST:] if above else order[:FEWEST]] = True
     return chosen
-
-
-def _by_then(prior: Prior, labels: tuple[str, ...], quarter: str) -> bool:
-    """Whether a number is of no later year than a quarter, so that it may have to do with it."""
-    dates = [label for dim, label in zip(prior.dims, labels, strict=True) if dim in ELEMENT_DIMS]
-    return all(date[:4] <= quarter[:4] for date in dates)
 
 
 def shifts(

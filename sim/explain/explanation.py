@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from sim import devices, reduce, shares
 from sim.address import Cell, parse
 from sim.axes import INPUTS
-from sim.book.schema import ELEMENT_DIMS, Book, Citation
+from sim.book.schema import Book, Citation
 from sim.distributions import Fixed
 from sim.engine import Engine
 from sim.errors import BookError
@@ -177,9 +177,7 @@ def _drawn(
 def _may_move(book: Book, name: str, labels: tuple[str, ...], cell: Cell) -> bool:
     """Whether a number is random and not of a later year than the cell: a quarter reads its own year only."""
     prior = book.priors[name]
-    dates = [label[:4] for dim, label in zip(prior.dims, labels, strict=True) if dim in ELEMENT_DIMS]
-    year = cell.period.removeprefix("FY")[:4]
-    return not isinstance(prior.table[labels], Fixed) and all(date <= year for date in dates)
+    return not isinstance(prior.table[labels], Fixed) and prior.by(labels, cell.period.removeprefix("FY")[:4])
 
 
 def _groups(listed: Iterable[tuple[str, tuple[str, ...]]]) -> list[tuple[str, slice]]:

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int
 
 from sim import reduce, shares
 from sim.address import Cell
-from sim.book.schema import ELEMENT_DIMS, Citation, Prior
+from sim.book.schema import Citation, Prior
 from sim.distributions import Fixed
 from sim.engine import Engine
 from sim.reduce import Figure
@@ -79,14 +79,7 @@ class Numbers(NamedTuple):
     def behind(self, world: World, cell: Cell) -> Int[np.ndarray, " number"]:
         """Numbers that are of no later year than a cell: a quarter reads its own year only."""
         year = cell.period.removeprefix("FY")[:4]
-        return np.array(
-            [i for i, (name, labels) in enumerate(self.named) if _by(world.book.priors[name], labels, year)]
-        )
-
-
-def _by(prior: Prior, labels: tuple[str, ...], year: str) -> bool:
-    dates = [label[:4] for dim, label in zip(prior.dims, labels, strict=True) if dim in ELEMENT_DIMS]
-    return all(date <= year for date in dates)
+        return np.array([i for i, (name, labels) in enumerate(self.named) if world.book.priors[name].by(labels, year)])
 
 
 def swings(world: World, cell: Cell, found: Float32[np.ndarray, " draw"], numbers: Numbers) -> tuple[Swing, ...]:
